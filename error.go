@@ -1,0 +1,128 @@
+package origami
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Code is an error code of the EC2 API, as clients compare it.
+type Code string
+
+// The codes that rooms of this module produce.
+const (
+	CodeAuthFailure                  Code = "AuthFailure"
+	CodeDryRunOperation              Code = "DryRunOperation"
+	CodeIdempotentParameterMismatch  Code = "IdempotentParameterMismatch"
+	CodeIncorrectInstanceState       Code = "IncorrectInstanceState"
+	CodeIncorrectState               Code = "IncorrectState"
+	CodeInsufficientInstanceCapacity Code = "InsufficientInstanceCapacity"
+	CodeInternalError                Code = "InternalError"
+	CodeInvalidAction                Code = "InvalidAction"
+	CodeInvalidAMIIDMalformed        Code = "InvalidAMIID.Malformed"
+	CodeInvalidAMIIDNotFound         Code = "InvalidAMIID.NotFound"
+	CodeInvalidAMIIDUnavailable      Code = "InvalidAMIID.Unavailable"
+	CodeInvalidAMINameDuplicate      Code = "InvalidAMIName.Duplicate"
+	CodeInvalidAMINameMalformed      Code = "InvalidAMIName.Malformed"
+	CodeInvalidBlockDeviceMapping    Code = "InvalidBlockDeviceMapping"
+	CodeInvalidGroupNotFound         Code = "InvalidGroup.NotFound"
+	CodeInvalidID                    Code = "InvalidID"
+	CodeInvalidInstanceIDMalformed   Code = "InvalidInstanceID.Malformed"
+	CodeInvalidInstanceIDNotFound    Code = "InvalidInstanceID.NotFound"
+	CodeInvalidKeyFormat             Code = "InvalidKey.Format"
+	CodeInvalidKeyPairDuplicate      Code = "InvalidKeyPair.Duplicate"
+	CodeInvalidKeyPairNotFound       Code = "InvalidKeyPair.NotFound"
+	CodeInvalidMaxResults            Code = "InvalidMaxResults"
+	CodeInvalidNextToken             Code = "InvalidNextToken"
+	CodeInvalidParameter             Code = "InvalidParameter"
+	CodeInvalidParameterCombination  Code = "InvalidParameterCombination"
+	CodeInvalidParameterDependency   Code = "InvalidParameterDependency"
+	CodeInvalidParameterValue        Code = "InvalidParameterValue"
+	CodeInvalidSnapshotIDMalformed   Code = "InvalidSnapshotID.Malformed"
+	CodeInvalidSnapshotInUse         Code = "InvalidSnapshot.InUse"
+	CodeInvalidSnapshotNotFound      Code = "InvalidSnapshot.NotFound"
+	CodeInvalidSubnetIDNotFound      Code = "InvalidSubnetID.NotFound"
+	CodeInvalidTagKeyMalformed       Code = "InvalidTagKey.Malformed"
+	CodeInvalidUserDataMalformed     Code = "InvalidUserData.Malformed"
+	CodeInvalidUserIDMalformed       Code = "InvalidUserID.Malformed"
+	CodeInvalidVolumeIDMalformed     Code = "InvalidVolumeID.Malformed"
+	CodeInvalidVolumeNotFound        Code = "InvalidVolume.NotFound"
+	CodeInvalidZoneNotFound          Code = "InvalidZone.NotFound"
+	CodeMissingAction                Code = "MissingAction"
+	CodeMissingParameter             Code = "MissingParameter"
+	CodeNoSuchVersion                Code = "NoSuchVersion"
+	CodeOperationNotPermitted        Code = "OperationNotPermitted"
+	CodeRequestExpired               Code = "RequestExpired"
+	CodeRequestLimitExceeded         Code = "RequestLimitExceeded"
+	CodeResourceLimitExceeded        Code = "ResourceLimitExceeded"
+	CodeServiceUnavailable           Code = "ServiceUnavailable"
+	CodeTagLimitExceeded             Code = "TagLimitExceeded"
+	CodeUnauthorizedOperation        Code = "UnauthorizedOperation"
+	CodeUnknownParameter             Code = "UnknownParameter"
+	CodeUnknownVolumeType            Code = "UnknownVolumeType"
+	CodeUnsupported                  Code = "Unsupported"
+	CodeUnsupportedOperation         Code = "UnsupportedOperation"
+	CodeVolumeInUse                  Code = "VolumeInUse"
+)
+
+// statuses lists the codes whose HTTP status is not 400.
+var statuses = map[Code]int{
+	CodeAuthFailure:                401,
+	CodeUnauthorizedOperation:      403,
+	CodeDryRunOperation:            412,
+	CodeInternalError:              500,
+	CodeRequestLimitExceeded:       503,
+	CodeServiceUnavailable:         503,
+	"Unavailable":                  503,
+	"InternalFailure":              500,
+	"SignatureDoesNotMatch":        403,
+	"MissingAuthenticationToken":   403,
+	"InvalidClientTokenId":         403,
+	"AccessDenied":                 403,
+	"OptInRequired":                401,
+	"RequestEntityTooLarge":        413,
+	"InvalidSignatureException":    403,
+	"UnrecognizedClientException":  403,
+	"IncompleteSignatureException": 403,
+}
+
+// Status is the HTTP status that goes with the code.
+func (c Code) Status() int {
+	if s, ok := statuses[c]; ok {
+		return s
+	}
+	if strings.HasPrefix(string(c), "Insufficient") && strings.HasSuffix(string(c), "Capacity") {
+		return http.StatusInternalServerError
+	}
+	return http.StatusBadRequest
+}
+
+// Error is an error that a caller may see: a code that programs compare and a
+// message for people. Err, if any, is for the log only.
+type Error struct {
+	Code    Code
+	Message string
+	Err     error
+}
+
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.Err)
+	}
+	return fmt.Sprintf("%s: %s", e.Code, e.Message)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is reports whether target is an Error of the same code, so that
+// errors.Is(err, &Error{Code: c}) asks for a code.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code && t.Message == "" && t.Err == nil
+}
+
+// Errorf makes an Error with a formatted message.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
