@@ -121,7 +121,7 @@ cp "$work/debs/boot/$kernel" "$tree/boot/vmlinuz"
 cp "$work/initrd" "$tree/boot/initrd"
 cp "$work/debs/bin/busybox" "$tree/bin"
 for applet in $("$work/debs/bin/busybox" --list); do
-	case $applet in busybox | poweroff | reboot | halt) ;; *) ln -s busybox "$tree/bin/$applet" ;; esac
+	case $applet in busybox) ;; *) ln -s busybox "$tree/bin/$applet" ;; esac
 done
 cp "$work/debs/usr/sbin/dropbear" "$work/debs/usr/bin/dropbearkey" \
 	"$work/debs/usr/bin/dbclient" "$work/debs/usr/bin/scp" "$tree/bin"
@@ -136,8 +136,7 @@ for file in group inittab mdev.conf passwd rc rc.down rc.metadata rc.talk udhcpc
 	cp "$guest/$file" "$tree/etc"
 done
 cp "$guest/power-button" "$tree/etc/acpi/PWRF/00000080"
-cp "$guest/power" "$tree/bin/poweroff"
-ln -s poweroff "$tree/bin/reboot"
+cp "$guest/shutdown" "$tree/bin"
 echo /bin/sh >"$tree/etc/shells"
 echo origami-guest >"$tree/etc/hostname"
 echo "127.0.0.1 localhost" >"$tree/etc/hosts"
