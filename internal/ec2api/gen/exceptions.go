@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// exceptions are the places where the generated package says something other
+// than the model does. Names are "Shape" or "Shape.Member". An exception that
+// no served operation uses makes generation fail.
+type exceptions struct {
+	// unchecked shapes lose their bounds and enum: the room that owns the
+	// rule checks it, because it answers with an error code of its own or
+	// because the set is open.
+	unchecked map[string]string
+
+	// keepEmpty members tell an empty value from an absent one. Everywhere
+	// else an empty parameter is an absent one.
+	keepEmpty map[string]string
+
+	// omitEmpty members are lists that are left out of an answer when they
+	// are empty. Everywhere else an empty list is an empty element.
+	omitEmpty map[string]string
+
+	// pages bounds MaxResults of operations for which the model does not.
+	pages map[string][2]int32
+
+	used map[string]bool
+}
+
+// newExceptions lists the exceptions, each with its reason.
+func newExceptions() *exceptions {
+	return &exceptions{
+		unchecked: map[string]string{
+			"ImageNameRequest": "InvalidAMIName.Malformed",
+			"InstanceType":     "a region offers instance types of its own",
+			"ResourceType":     "only some types can be tagged by each operation",
+		},
+		keepEmpty: map[string]string{
+			"BlockDeviceMapping.NoDevice":       "an empty string suppresses the device",
+			"CreateImageRequest.Description":    "an empty description is none",
+			"CreateSnapshotRequest.Description": "an empty description is none",
+			"Filter.Values":                     "matches an empty tag value",
+			"RegisterImageRequest.Description":  "an empty description is none",
+			"Tag.Value":                         "DeleteTags: an empty value matches only itself",
+		},
+		omitEmpty: map[string]string{
+			"DeregisterImageResult.DeleteSnapshotResults": "only the answer to a request for deletion has it",
+		},
+		pages: map[string][2]int32{
+			"DescribeImages":    {5, 1000},
+			"DescribeInstances": {5, 1000},
+			"DescribeSnapshots": {5, 1000},
+			"DescribeTags":      {5, 1000},
+			"DescribeVolumes":   {5, 1000},
+		},
+		used: make(map[string]bool),
+	}
+}
+
+// in reports whether name is in one of the tables, and notes its use.
+func in[V any](e *exceptions, table map[string]V, name string) bool {
+	_, ok := table[name]
+	if ok {
+		e.used[name] = true
+	}
+	return ok
+}
+
+// unused is an error that names the exceptions that never applied.
+func (e *exceptions) unused() error {
+	var names []string
+	for _, table := range []map[string]string{e.unchecked, e.keepEmpty, e.omitEmpty} {
+		names = slices.AppendSeq(names, maps.Keys(table))
+	}
+	names = slices.AppendSeq(names, maps.Keys(e.pages))
+	names = slices.DeleteFunc(names, func(n string) bool { return e.used[n] })
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return fmt.Errorf("unused exceptions: %q", names)
+}
