@@ -1,0 +1,94 @@
+package metadb
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"origami"
+)
+
+// address is an IPv4 address as the database holds it: its number, or NULL.
+func address(a netip.Addr) any {
+	if !a.Is4() {
+		return nil
+	}
+	return number(a)
+}
+
+func number(a netip.Addr) int64 {
+	b := a.As4()
+	return int64(binary.BigEndian.Uint32(b[:]))
+}
+
+func numberedAddr(n int64) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], uint32(n))
+	return netip.AddrFrom4(b)
+}
+
+// bounds are the first and last address of an IPv4 prefix.
+func bounds(p netip.Prefix) (first, last int64) {
+	first = number(p.Masked().Addr())
+	return first, first + 1<<(32-p.Bits()) - 1
+}
+
+// AllocatePrivateIP finds the lowest free address of a subnet. As in EC2 the
+// first four and the last are never given. The address is taken by the
+// instance that is put with it, in the same transaction. The error is
+// InsufficientFreeAddressesInSubnet if there is none.
+func (tx *Tx) AllocatePrivateIP(subnet *origami.Subnet) (netip.Addr, error) {
+	full := origami.Errorf("InsufficientFreeAddressesInSubnet",
+		"There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", subnet.ID)
+	if !subnet.CIDR.Addr().Is4() {
+		return netip.Addr{}, full
+	}
+	first, last := bounds(subnet.CIDR)
+	n, ok, err := tx.lowestFree(first+4, last-1,
+		`SELECT private_ip FROM instances WHERE region = ? AND subnet = ? AND private_ip BETWEEN ? AND ? ORDER BY private_ip`,
+		string(subnet.Region), string(subnet.ID))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	if !ok {
+		return netip.Addr{}, full
+	}
+	return numberedAddr(n), nil
+}
+
+// AllocatePublicIP finds the lowest free address of a prefix, whose first and
+// last are never given. It is taken by the instance that is put or updated
+// with it, in the same transaction. The error is InsufficientAddressCapacity if
+// there is none.
+func (tx *Tx) AllocatePublicIP(prefix netip.Prefix) (netip.Addr, error) {
+	full := origami.Errorf("InsufficientAddressCapacity", "There are not enough free public addresses.")
+	if !prefix.Addr().Is4() {
+		return netip.Addr{}, full
+	}
+	first, last := bounds(prefix)
+	n, ok, err := tx.lowestFree(first+1, last-1,
+		`SELECT public_ip FROM instances WHERE public_ip BETWEEN ? AND ? ORDER BY public_ip`)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	if !ok {
+		return netip.Addr{}, full
+	}
+	return numberedAddr(n), nil
+}
+
+// lowestFree is the lowest number of a range that a query, which ends in the
+// range's bounds and yields numbers in ascending order, does not yield.
+func (tx *Tx) lowestFree(first, last int64, query string, args ...any) (int64, bool, error) {
+	used, err := collect(tx, scanOne[int64], query, append(args, first, last)...)
+	if err != nil {
+		return 0, false, err
+	}
+	free := first
+	for _, n := range used {
+		if n != free {
+			break
+		}
+		free++
+	}
+	return free, free <= last, nil
+}

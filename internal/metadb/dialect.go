@@ -1,0 +1,52 @@
+package metadb
+
+import (
+	"database/sql"
+	"strconv"
+	"strings"
+)
+
+// dialect is what differs between the engines.
+type dialect struct {
+	// view and update are the options of the two kinds of transaction.
+	view, update *sql.TxOptions
+	// conflict tells errors after which a transaction is begun again, and
+	// duplicate those of them that say a unique key is taken.
+	conflict, duplicate func(error) bool
+	// rebind puts the engine's parameter marks in place of "?".
+	rebind func(string) string
+	// ddl puts the engine's words into a migration.
+	ddl func(string) string
+	// forUpdate ends a SELECT of rows that are about to be changed;
+	// skipLocked one that takes what nobody else is taking.
+	forUpdate, skipLocked string
+}
+
+// numbered replaces each "?" outside of quotes by $1, $2, …
+func numbered(query string) string {
+	var b strings.Builder
+	b.Grow(len(query) + 16)
+	n, quoted := 0, false
+	for i := range len(query) {
+		switch c := query[i]; {
+		case c == '\'':
+			quoted = !quoted
+			b.WriteByte(c)
+		case c == '?' && !quoted:
+			n++
+			b.WriteByte('$')
+			b.WriteString(strconv.Itoa(n))
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// marks is a list of n parameters: "?, ?, ?".
+func marks(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strings.Repeat("?, ", n-1) + "?"
+}

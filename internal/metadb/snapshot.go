@@ -1,0 +1,62 @@
+package metadb
+
+import (
+	"iter"
+
+	"origami"
+)
+
+var snapshots = &table[origami.Snapshot]{
+	name: "snapshots",
+	key: func(s *origami.Snapshot) (origami.Region, string, origami.AccountID) {
+		return s.Region, string(s.ID), s.Owner
+	},
+	columns: []string{"state", "volume"},
+	values:  func(s *origami.Snapshot) []any { return []any{string(s.State), string(s.Volume)} },
+	children: []child[origami.Snapshot]{{
+		name: "snapshot_grants", key: "snapshot", column: "account",
+		values: func(s *origami.Snapshot) []string { return grantees(s.Public, s.SharedWith) },
+	}},
+	filters: map[string]filter{
+		"snapshot-id": {column: "id", selective: true},
+		"volume-id":   {column: "volume", selective: true},
+		"owner-id":    {column: "owner"},
+		"status":      {column: "state"},
+	},
+}
+
+func init() { snapshots.grants = &snapshots.children[0] }
+
+// PutSnapshot inserts a snapshot.
+func (tx *Tx) PutSnapshot(s *origami.Snapshot) error { return snapshots.put(tx, s) }
+
+// Snapshot is the snapshot if viewer may see it: its own, a public one, or one
+// shared with it; otherwise InvalidSnapshot.NotFound.
+func (tx *Tx) Snapshot(region origami.Region, viewer origami.AccountID, id origami.SnapshotID) (*origami.Snapshot, error) {
+	return snapshots.get(tx, region, viewer, string(id))
+}
+
+// UpdateSnapshot changes a snapshot by f, as UpdateImage does an image.
+func (tx *Tx) UpdateSnapshot(region origami.Region, id origami.SnapshotID, f func(*origami.Snapshot) error) (*origami.Snapshot, error) {
+	return snapshots.update(tx, region, string(id), f)
+}
+
+// DeleteSnapshot removes a snapshot. The error is InvalidSnapshot.InUse if an
+// image that is not deregistered maps it.
+func (tx *Tx) DeleteSnapshot(region origami.Region, id origami.SnapshotID) error {
+	users, err := tx.ImagesWithSnapshot(region, id)
+	if err != nil {
+		return err
+	}
+	if len(users) > 0 {
+		return origami.Errorf(origami.CodeInvalidSnapshotInUse, "The snapshot %s is currently in use by %s", id, users[0])
+	}
+	return snapshots.remove(tx, region, string(id))
+}
+
+// Snapshots yields the snapshots that q selects, by ID.
+func (tx *Tx) Snapshots(q Query) iter.Seq2[*origami.Snapshot, error] { return snapshots.list(tx, q) }
+
+// AllSnapshots yields the snapshots of all accounts and regions: for recovery
+// and collection of garbage, never for a request.
+func (tx *Tx) AllSnapshots() iter.Seq2[*origami.Snapshot, error] { return snapshots.all(tx) }

@@ -1,0 +1,264 @@
+package metadb
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"origami"
+)
+
+// docVersion is the format of the JSON documents that this program writes. A
+// migration rewrites older ones; so reading meets no other.
+const docVersion = 1
+
+// table says how nouns of one kind lie in the database: a row each, keyed by
+// region and ID, and rows of child tables that follow from it.
+type table[T any] struct {
+	name     string
+	key      func(*T) (region origami.Region, id string, owner origami.AccountID)
+	columns  []string          // beside region, id, owner and the document
+	values   func(*T) []any    // of columns
+	children []child[T]        // rows that are kept in step
+	grants   *child[T]         // that of children which says who else may see it, if any
+	listed   string            // condition on the rows that lists show, over "t"; "" for all
+	filters  map[string]filter // filters that narrow, by name
+}
+
+// child is a table whose rows follow from a noun.
+type child[T any] struct {
+	name   string
+	key    string // its column with the noun's ID
+	column string // its column with the value
+	values func(*T) []string
+	extra  string // one more column, or ""
+	extras func(*T) []string
+}
+
+// filter is how a filter of the API narrows a list.
+type filter struct {
+	column    string // of the noun's table, or
+	child     string // child table and
+	key       string // its column with the ID and
+	value     string // its column with the value
+	selective bool   // leaves few rows: better than going by visibility
+}
+
+// put inserts a new noun.
+func (t *table[T]) put(tx *Tx, v *T) error {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	region, id, owner := t.key(v)
+	if region == "" || id == "" || owner == "" {
+		return fmt.Errorf("insert into %s: region %q, id %q or owner %q is missing", t.name, region, id, owner)
+	}
+	columns := append([]string{"region", "id", "owner", "doc_version", "doc"}, t.columns...)
+	args := append([]any{string(region), id, string(owner), docVersion, string(doc)}, t.values(v)...)
+	query := "INSERT INTO " + t.name + " (" + strings.Join(columns, ", ") + ") VALUES (" + marks(len(args)) + ")"
+	if _, err := tx.exec(query, args...); err != nil {
+		return err
+	}
+	for i := range t.children {
+		if err := t.children[i].put(tx, region, id, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// get reads a noun that viewer may see.
+func (t *table[T]) get(tx *Tx, region origami.Region, viewer origami.AccountID, id string) (*T, error) {
+	where, args := t.visible(viewer)
+	args = append([]any{string(region), id}, args...)
+	doc, ok, err := one[string](tx, "SELECT t.doc FROM "+t.name+" t WHERE t.region = ? AND t.id = ? AND "+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, origami.NotFound(id)
+	}
+	return t.decode(doc)
+}
+
+// visible is the condition that viewer may see row t.
+func (t *table[T]) visible(viewer origami.AccountID) (string, []any) {
+	if t.grants == nil {
+		return "t.owner = ?", []any{string(viewer)}
+	}
+	g := t.grants
+	return "(t.owner = ? OR EXISTS (SELECT 1 FROM " + g.name + " g WHERE g.region = t.region AND g." + g.key +
+		" = t.id AND g.account IN (?, 'all')))", []any{string(viewer), string(viewer)}
+}
+
+// update changes a noun by f, whoever owns it.
+func (t *table[T]) update(tx *Tx, region origami.Region, id string, f func(*T) error) (*T, error) {
+	doc, ok, err := one[string](tx, "SELECT doc FROM "+t.name+" WHERE region = ? AND id = ?"+tx.db.dialect.forUpdate,
+		string(region), id)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, origami.NotFound(id)
+	}
+	old, err := t.decode(doc)
+	if err != nil {
+		return nil, err
+	}
+	v, err := t.decode(doc)
+	if err != nil {
+		return nil, err
+	}
+	if err := f(v); err != nil {
+		return nil, err
+	}
+	return v, t.replace(tx, region, id, old, v)
+}
+
+// replace writes v in place of old.
+func (t *table[T]) replace(tx *Tx, region origami.Region, id string, old, v *T) error {
+	r, i, owner := t.key(v)
+	if _, _, was := t.key(old); r != region || i != id || owner != was {
+		return fmt.Errorf("update of %s %s changes its region, id or owner", t.name, id)
+	}
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	set := "doc_version = ?, doc = ?"
+	for _, c := range t.columns {
+		set += ", " + c + " = ?"
+	}
+	args := append([]any{docVersion, string(doc)}, t.values(v)...)
+	args = append(args, string(region), id)
+	if _, err := tx.exec("UPDATE "+t.name+" SET "+set+" WHERE region = ? AND id = ?", args...); err != nil {
+		return err
+	}
+	for n := range t.children {
+		c := &t.children[n]
+		if c.same(old, v) {
+			continue
+		}
+		if err := c.remove(tx, region, id); err != nil {
+			return err
+		}
+		if err := c.put(tx, region, id, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove deletes a noun and everybody's tags on it.
+func (t *table[T]) remove(tx *Tx, region origami.Region, id string) error {
+	for n := range t.children {
+		if err := t.children[n].remove(tx, region, id); err != nil {
+			return err
+		}
+	}
+	n, err := tx.exec("DELETE FROM "+t.name+" WHERE region = ? AND id = ?", string(region), id)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return origami.NotFound(id)
+	}
+	_, err = tx.exec("DELETE FROM tags WHERE region = ? AND resource = ?", string(region), id)
+	return err
+}
+
+// all yields every noun of every account and region, by region and ID.
+func (t *table[T]) all(tx *Tx) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		var region, id string
+		for {
+			const n = 500
+			docs, err := collect(tx, scanOne[string], "SELECT doc FROM "+t.name+
+				" WHERE (region, id) > (?, ?) ORDER BY region, id LIMIT ?", region, id, n)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, doc := range docs {
+				v, err := t.decode(doc)
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				r, i, _ := t.key(v)
+				region, id = string(r), i
+				if !yield(v, nil) {
+					return
+				}
+			}
+			if len(docs) < n {
+				return
+			}
+		}
+	}
+}
+
+// where reads the nouns that a condition selects, by ID.
+func (t *table[T]) where(tx *Tx, condition string, args ...any) ([]*T, error) {
+	return collect(tx, func(r *sql.Rows) (*T, error) {
+		var doc string
+		if err := r.Scan(&doc); err != nil {
+			return nil, err
+		}
+		return t.decode(doc)
+	}, "SELECT t.doc FROM "+t.name+" t WHERE "+condition+" ORDER BY t.id", args...)
+}
+
+func (t *table[T]) decode(doc string) (*T, error) {
+	v := new(T)
+	if err := json.Unmarshal([]byte(doc), v); err != nil {
+		return nil, fmt.Errorf("decode a document of %s: %w", t.name, err)
+	}
+	return v, nil
+}
+
+// put inserts the rows that follow from v.
+func (c *child[T]) put(tx *Tx, region origami.Region, id string, v *T) error {
+	values := c.values(v)
+	var extras []string
+	columns, row := "region, "+c.key+", "+c.column, "(?, ?, ?)"
+	if c.extra != "" {
+		extras = c.extras(v)
+		columns, row = columns+", "+c.extra, "(?, ?, ?, ?)"
+	}
+	seen := map[string]bool{}
+	for n, value := range values {
+		args := []any{string(region), id, value}
+		k := value
+		if c.extra != "" {
+			args = append(args, extras[n])
+			k += "\x00" + extras[n]
+		}
+		if seen[k] {
+			continue
+		}
+		seen[k] = true
+		if _, err := tx.exec("INSERT INTO "+c.name+" ("+columns+") VALUES "+row, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// same reports whether a and b have the same rows.
+func (c *child[T]) same(a, b *T) bool {
+	if !slices.Equal(c.values(a), c.values(b)) {
+		return false
+	}
+	return c.extra == "" || slices.Equal(c.extras(a), c.extras(b))
+}
+
+// remove deletes the rows of a noun.
+func (c *child[T]) remove(tx *Tx, region origami.Region, id string) error {
+	_, err := tx.exec("DELETE FROM "+c.name+" WHERE region = ? AND "+c.key+" = ?", string(region), id)
+	return err
+}

@@ -1,0 +1,162 @@
+package metadb
+
+import (
+	"database/sql"
+	"iter"
+	"slices"
+	"strings"
+
+	"origami"
+)
+
+// PutTags gives tags to resources, in place of values that they have. The
+// caller has checked the tags and that account sees the resources. The error
+// is TagLimitExceeded if one of them would have more than origami.MaxTags.
+func (tx *Tx) PutTags(region origami.Region, account origami.AccountID, ids []string, tags origami.Tags) error {
+	for _, id := range ids {
+		for key, value := range tags {
+			_, err := tx.exec(`INSERT INTO tags (region, account, resource, name, value) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (region, account, resource, name) DO UPDATE SET value = excluded.value`,
+				string(region), string(account), id, key, value)
+			if err != nil {
+				return err
+			}
+		}
+		n, _, err := one[int64](tx, `SELECT COUNT(*) FROM tags WHERE region = ? AND account = ? AND resource = ?`,
+			string(region), string(account), id)
+		if err != nil {
+			return err
+		}
+		if n > origami.MaxTags {
+			return origami.Errorf(origami.CodeTagLimitExceeded, "The maximum number of Tags for a resource has been reached.")
+		}
+	}
+	return nil
+}
+
+// DeleteTags takes tags away: those of the given keys, where the value equals
+// unless it is nil; all if there are no keys. What is not there is no error.
+func (tx *Tx) DeleteTags(region origami.Region, account origami.AccountID, ids []string, tags map[string]*string) error {
+	for _, id := range ids {
+		const query = `DELETE FROM tags WHERE region = ? AND account = ? AND resource = ?`
+		if len(tags) == 0 {
+			if _, err := tx.exec(query, string(region), string(account), id); err != nil {
+				return err
+			}
+		}
+		for key, value := range tags {
+			q, args := query+` AND name = ?`, []any{string(region), string(account), id, key}
+			if value != nil {
+				q, args = q+` AND value = ?`, append(args, *value)
+			}
+			if _, err := tx.exec(q, args...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Tags are the tags that account gave to each of the resources. One without
+// tags is not in the map.
+func (tx *Tx) Tags(region origami.Region, account origami.AccountID, ids ...string) (map[string]origami.Tags, error) {
+	out := map[string]origami.Tags{}
+	for some := range slices.Chunk(ids, maxIDs) {
+		part, args := isOneOf("resource", some)
+		rows, err := collect(tx, scanTag, `SELECT resource, name, value FROM tags WHERE region = ? AND account = ? AND `+part,
+			append([]any{string(region), string(account)}, args...)...)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range rows {
+			if out[t.Resource] == nil {
+				out[t.Resource] = origami.Tags{}
+			}
+			out[t.Resource][t.Key] = t.Value
+		}
+	}
+	return out, nil
+}
+
+// Tag is one tag of one resource.
+type Tag struct {
+	Resource   string // ID
+	Key, Value string
+}
+
+// TagQuery selects tags of one account. Empty fields select nothing away.
+type TagQuery struct {
+	Region  origami.Region
+	Account origami.AccountID
+	// Filters narrow as those of Query do, by resource-id, key, value and
+	// tag:KEY. The caller matches each tag again.
+	Filters []origami.Filter
+	// After is the tag that the result begins behind; its value is not
+	// looked at.
+	After Tag
+	// Limit is the most to yield; 0 means all.
+	Limit int
+}
+
+// AllTags yields the tags that q selects, by resource and key.
+func (tx *Tx) AllTags(q TagQuery) iter.Seq2[Tag, error] {
+	return func(yield func(Tag, error) bool) {
+		after, total := q.After, 0
+		for page := firstPage; ; page = min(2*page, lastPage) {
+			if q.Limit > 0 {
+				page = min(q.Limit-total, lastPage)
+			}
+			c := q.conditions(after)
+			tags, err := collect(tx, scanTag, "SELECT t.resource, t.name, t.value FROM tags t WHERE "+c.text()+
+				" ORDER BY t.resource, t.name LIMIT ?", append(c.args, page)...)
+			if err != nil {
+				yield(Tag{}, err)
+				return
+			}
+			for _, t := range tags {
+				after = t
+				total++
+				if !yield(t, nil) {
+					return
+				}
+			}
+			if len(tags) < page || total == q.Limit {
+				return
+			}
+		}
+	}
+}
+
+// conditions are those of q on row t of tags.
+func (q TagQuery) conditions(after Tag) conditions {
+	var c conditions
+	c.add("t.region = ?", string(q.Region))
+	c.add("t.account = ?", string(q.Account))
+	if after.Resource != "" {
+		c.add("(t.resource, t.name) > (?, ?)", after.Resource, after.Key)
+	}
+	for _, f := range q.Filters {
+		values, literal := f.Literals()
+		if !literal || len(values) == 0 || len(values) > maxIDs || !storable(values) {
+			continue
+		}
+		key, isTag := strings.CutPrefix(f.Name, "tag:")
+		switch {
+		case f.Name == "resource-id":
+			c.in("t.resource", values)
+		case f.Name == "key":
+			c.in("t.name", values)
+		case f.Name == "value":
+			c.in("t.value", values)
+		case isTag && storable([]string{key}):
+			c.add("t.name = ?", key)
+			c.in("t.value", values)
+		}
+	}
+	return c
+}
+
+func scanTag(r *sql.Rows) (Tag, error) {
+	var t Tag
+	return t, r.Scan(&t.Resource, &t.Key, &t.Value)
+}
