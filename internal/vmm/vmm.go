@@ -54,7 +54,8 @@ type NIC struct {
 type Driver interface {
 	// Start creates the machine and lets its processors run. It returns when
 	// the machine executes, or with the reason why it does not; then nothing
-	// is left of it.
+	// is left of it. What was kept about a machine of this ID that has ended
+	// is replaced; a machine of this ID that runs is an error.
 	Start(ctx context.Context, spec Spec) error
 
 	// Shutdown asks the guest to power off, as its power button would. It
@@ -80,7 +81,9 @@ type Driver interface {
 	Remove(ctx context.Context, id string) error
 
 	// Recover reconnects to the machines that still run and returns their
-	// IDs. It is called once, before anything else.
+	// IDs. It is called once, before anything else. Stopped follows for each
+	// machine that has ended and was not removed: Remove is what acknowledges
+	// an end, so that one which nobody acted on is never lost.
 	Recover(ctx context.Context) ([]string, error)
 
 	// Events is the stream of what happens to machines. It is closed by
@@ -106,9 +109,10 @@ type EventKind string
 const (
 	// GuestShutdown: the guest powered itself off, asked or not. Stopped follows.
 	GuestShutdown EventKind = "guest-shutdown"
-	// GuestReset: the guest rebooted itself.
+	// GuestReset: the guest rebooted itself. Reboots that the receiver has
+	// not taken yet are one event, so that a guest cannot pile them up.
 	GuestReset EventKind = "guest-reset"
 	// Stopped: the machine is gone, however it ended. Exactly one for each
-	// machine that was started or recovered.
+	// machine that was started or recovered, and the last of its events.
 	Stopped EventKind = "stopped"
 )
