@@ -273,16 +273,7 @@ func arpFrame(op header.ARPOp, ethSrc, sender net.HardwareAddr, senderIP, target
 }
 
 // dial connects from inside the guest.
-func (g *guest) dial(address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	a := netip.MustParseAddrPort(address)
-	c, err := gonet.DialContextTCP(ctx, g.stack, tcpip.FullAddress{NIC: 1, Addr: tcpip.AddrFrom4(a.Addr().As4()), Port: a.Port()}, ipv4.ProtocolNumber)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
+func (g *guest) dial(address string) (net.Conn, error) { return g.dialFor(address, patience) }
 
 // dialUDP makes a connected UDP socket inside the guest.
 func (g *guest) dialUDP(address string) net.Conn {
@@ -447,4 +438,16 @@ func (g *guest) dialPing(to netip.Addr) net.Conn {
 		g.t.Fatal(err)
 	}
 	return c
+}
+
+// dialFor is dial with less patience, for what must not answer.
+func (g *guest) dialFor(address string, d time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	a := netip.MustParseAddrPort(address)
+	c, err := gonet.DialContextTCP(ctx, g.stack, tcpip.FullAddress{NIC: 1, Addr: tcpip.AddrFrom4(a.Addr().As4()), Port: a.Port()}, ipv4.ProtocolNumber)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }

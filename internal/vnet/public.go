@@ -68,6 +68,9 @@ func (n *Network) Publish(c Public) (*PublicAddress, error) {
 	if !hostAddress(n.subnet, c.Guest) || c.Guest == n.gateway {
 		return nil, fmt.Errorf("publish %v: not an address for guests of %v", c.Guest, n.subnet)
 	}
+	if err := checkPorts(c.Ports); err != nil {
+		return nil, fmt.Errorf("publish %v: %w", c.Host, err)
+	}
 	ctx, stop := context.WithCancel(n.ctx)
 	a := &PublicAddress{
 		n: n, c: c, ctx: ctx, stop: stop,
@@ -85,8 +88,8 @@ func (n *Network) Publish(c Public) (*PublicAddress, error) {
 // interrupted, and connections live on when their port goes. Every port is
 // tried; the error joins those that could not be bound.
 func (a *PublicAddress) SetPorts(ports []uint16) error {
-	if len(ports) > maxPublicPorts {
-		return fmt.Errorf("publish %v: %d ports are more than %d", a.c.Host, len(ports), maxPublicPorts)
+	if err := checkPorts(ports); err != nil {
+		return fmt.Errorf("publish %v: %w", a.c.Host, err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -115,12 +118,20 @@ func (a *PublicAddress) SetPorts(ports []uint16) error {
 	return errors.Join(errs...)
 }
 
+// checkPorts says why a list of ports cannot be published.
+func checkPorts(ports []uint16) error {
+	if len(ports) > maxPublicPorts {
+		return fmt.Errorf("%d ports are more than %d", len(ports), maxPublicPorts)
+	}
+	if slices.Contains(ports, 0) {
+		return errors.New("there is no port 0")
+	}
+	return nil
+}
+
 // bind listens on a port, or on its substitute where it is privileged and this
 // process is not.
 func (a *PublicAddress) bind(port uint16) (*net.TCPListener, error) {
-	if port == 0 {
-		return nil, errors.New("port 0 cannot be published")
-	}
 	listen := func(p uint16) (*net.TCPListener, error) {
 		return net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.c.Host, p)))
 	}
