@@ -1,0 +1,81 @@
+# Origami: build, try, test. "make" alone lists what there is to do.
+
+GO      ?= go
+BIN     := bin/origami
+GUEST   := build/guest.raw
+# The race detector needs a C compiler; RACE= turns it off.
+RACE    ?= -race
+# Packages at a time: two, because those that boot machines want a core each.
+TESTFLAGS ?= -p 2 -timeout 20m
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOFILES  = find . -name '*.go' -not -path './build/*' -not -path '*/testdata/*'
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help build run demo guest debian test unit check fmt lint generate cover coverage-doc bench setup clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+build: ## build bin/origami, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/origami
+
+run: build ## build it and serve on 127.0.0.1:8773, state in build/data
+	$(BIN) serve --data build/data
+
+demo: build guest ## serve with a small Linux image registered and ready to launch
+	scripts/setup.sh demo
+	$(BIN) demo --image $(GUEST)
+
+guest: $(GUEST) ## build the small Linux guest of the demo and the tests
+
+$(GUEST): scripts/build-testimage.sh $(wildcard scripts/guest/*)
+	scripts/setup.sh demo
+	scripts/build-testimage.sh $@
+
+debian: ## build the Debian machine of the benchmarks
+	scripts/setup.sh bench
+	scripts/build-debian.sh build/debian.raw
+
+test: setup check guest ## everything CI runs: checks, tests with -race, machines, coverage table
+	ORIGAMI_GUEST=$(abspath $(GUEST)) $(GO) run ./internal/testreport \
+		-results build/test-results.txt -skips .ci/skips $(if $(CI),-strict) \
+		$(GO) test -json -vet=off $(RACE) $(TESTFLAGS) ./...
+	$(GO) run ./internal/coverage -results build/test-results.txt -check
+
+unit: ## the tests alone, without machines and without -race
+	$(GO) run ./internal/testreport -skips .ci/skips $(GO) test -json -short ./...
+
+check: lint ## formatting, go vet, staticcheck
+
+fmt: ## format the Go code
+	@$(GOFILES) -exec gofmt -l -w {} +
+
+lint:
+	@bad=$$($(GOFILES) -exec gofmt -l {} +) && \
+		[ -z "$$bad" ] || { echo "not formatted; run make fmt:"; echo "$$bad"; exit 1; }
+	@for script in .ci/run scripts/*.sh scripts/guest/rc*; do sh -n $$script || exit 1; done
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+generate: ## write the generated files anew
+	$(GO) generate ./...
+
+cover: ## statement coverage of the unit tests, by function
+	@mkdir -p build
+	$(GO) test -short -coverprofile=build/cover.out ./... >/dev/null
+	$(GO) tool cover -func=build/cover.out
+
+coverage-doc: ## write docs/coverage.md from the last "make test"
+	$(GO) run ./internal/coverage -results build/test-results.txt
+
+bench: ## the benchmarks; they take a while
+	scripts/setup.sh bench
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+setup:
+	@scripts/setup.sh test
+	@mkdir -p build
+
+clean: ## remove what was built; downloaded packages too
+	rm -rf bin build
