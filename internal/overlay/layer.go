@@ -1,0 +1,222 @@
+package overlay
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"sync/atomic"
+
+	"origami/internal/durable"
+)
+
+const (
+	dataSuffix = ".data"
+	mapSuffix  = ".map"
+)
+
+func dataName(id LayerID) string { return fmt.Sprintf("%016x%s", uint64(id), dataSuffix) }
+func mapName(id LayerID) string  { return fmt.Sprintf("%016x%s", uint64(id), mapSuffix) }
+
+// layer is one layer of a volume with its files open.
+type layer struct {
+	id      LayerID
+	size    int64 // guarded by Device.mu
+	refs    int   // views that hold it; guarded by Device.mu
+	units   unitMap
+	data    durable.File
+	journal journal       // used by commit only
+	seq     atomic.Uint64 // last durable record of the journal
+
+	// Set after the change, and before the write that changed is answered.
+	wrote   atomic.Bool // data must be synced
+	changed atomic.Bool // lines of units are dirty
+}
+
+// state is called with Device.mu held, or before the layer is shared.
+func (l *layer) state() layerState {
+	return layerState{id: l.id, size: l.size, seq: l.seq.Load()}
+}
+
+// createLayer makes the files of an empty layer, durably. Files of that name
+// are garbage and replaced.
+func createLayer(fsys durable.FS, dir string, v volumeID, id LayerID, size int64) (*layer, error) {
+	l := &layer{id: id, size: size}
+	l.units.resize(size / UnitSize)
+	var err error
+	if l.data, err = replace(fsys, path.Join(dir, dataName(id))); err != nil {
+		return nil, fmt.Errorf("create layer %d: %w", id, err)
+	}
+	if l.journal.file, err = replace(fsys, path.Join(dir, mapName(id))); err != nil {
+		return nil, errors.Join(fmt.Errorf("create layer %d: %w", id, err), l.close())
+	}
+	l.journal.end = mapHeader
+	if err := l.initialize(fsys, dir, v); err != nil {
+		return nil, errors.Join(fmt.Errorf("create layer %d: %w", id, err), l.close())
+	}
+	return l, nil
+}
+
+func (l *layer) initialize(fsys durable.FS, dir string, v volumeID) error {
+	// With its size set early, a write need not change it.
+	if err := l.data.Truncate(l.size); err != nil {
+		return err
+	}
+	if _, err := l.journal.file.WriteAt(encodeMapHeader(v, l.id, 1), 0); err != nil {
+		return err
+	}
+	if err := l.data.Sync(); err != nil {
+		return err
+	}
+	if err := l.journal.file.Sync(); err != nil {
+		return err
+	}
+	return fsys.SyncDir(dir)
+}
+
+// openLayer opens the layer that the state describes.
+func openLayer(fsys durable.FS, dir string, v volumeID, st layerState) (*layer, error) {
+	l := &layer{id: st.id, size: st.size}
+	l.units.resize(st.size / UnitSize)
+	var err error
+	if l.data, err = fsys.Open(path.Join(dir, dataName(st.id))); err != nil {
+		return nil, missing(err)
+	}
+	if l.journal.file, err = fsys.Open(path.Join(dir, mapName(st.id))); err != nil {
+		return nil, errors.Join(missing(err), l.close())
+	}
+	if err := l.load(v, st.seq); err != nil {
+		return nil, errors.Join(fmt.Errorf("layer %d: %w", st.id, err), l.close())
+	}
+	return l, nil
+}
+
+// missing makes it clear that a volume whose layer is missing exists.
+func missing(err error) error { return fmt.Errorf("%w: %v", ErrCorrupt, err) }
+
+// load reads the map and cuts off what a crash left behind it.
+func (l *layer) load(v volumeID, atLeast uint64) error {
+	size, err := l.journal.file.Size()
+	if err != nil {
+		return err
+	}
+	seq, end, err := replay(l.journal.file, size, v, l.id, atLeast, &l.units)
+	if err != nil {
+		return err
+	}
+	if end < size {
+		if err := l.journal.file.Truncate(end); err != nil {
+			return err
+		}
+		if err := l.journal.file.Sync(); err != nil {
+			return err
+		}
+	}
+	l.journal.end = end
+	l.seq.Store(seq)
+	return nil
+}
+
+func (l *layer) close() error {
+	var err error
+	if l.data != nil {
+		err = l.data.Close()
+	}
+	if l.journal.file != nil {
+		err = errors.Join(err, l.journal.file.Close())
+	}
+	return err
+}
+
+// commit makes what was written to the layer before durable. It is not called
+// concurrently with itself. A FailedError is final; after another error the
+// same changes are tried again.
+func (l *layer) commit(fsys durable.FS, dir string, v volumeID) error {
+	wrote, changed := l.wrote.Swap(false), l.changed.Swap(false)
+	var payload []byte
+	rewrite := false
+	if changed {
+		rewrite = l.journal.long(l.units.lines())
+		payload = l.units.take(rewrite)
+	}
+	// The map is taken before the sync: it tells of data that is written.
+	if wrote {
+		if err := l.data.Sync(); err != nil {
+			return &FailedError{fmt.Errorf("sync layer %d: %w", l.id, err)}
+		}
+	}
+	if len(payload) == 0 {
+		return nil
+	}
+	record := encodeRecord(l.seq.Load()+1, payload)
+	if rewrite {
+		if done, err := l.rewrite(fsys, dir, v, record); done || err != nil {
+			return err
+		}
+	}
+	return l.append(record, payload)
+}
+
+// append appends a record, which holds payload, to the journal.
+func (l *layer) append(record, payload []byte) error {
+	if _, err := l.journal.file.WriteAt(record, l.journal.end); err != nil {
+		l.changed.Store(true)
+		return errors.Join(fmt.Errorf("write map of layer %d: %w", l.id, err), l.units.retake(payload))
+	}
+	if err := l.journal.file.Sync(); err != nil {
+		return &FailedError{fmt.Errorf("sync map of layer %d: %w", l.id, err)}
+	}
+	l.journal.end += int64(len(record))
+	l.seq.Add(1)
+	return nil
+}
+
+// rewrite replaces the journal by one with the single record, which holds the
+// whole map. It reports false if that was not possible and the journal is as
+// before, so that the record can be appended instead.
+func (l *layer) rewrite(fsys durable.FS, dir string, v volumeID, record []byte) (done bool, err error) {
+	name := path.Join(dir, mapName(l.id))
+	tmp := name + durable.TempSuffix
+	f, err := replace(fsys, tmp)
+	if err != nil {
+		l.journal.rewritten = l.journal.end // not again soon
+		return false, nil
+	}
+	content := append(encodeMapHeader(v, l.id, l.seq.Load()+1), record...)
+	_, err = f.WriteAt(content, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = fsys.Rename(tmp, name)
+	}
+	if err != nil {
+		l.journal.rewritten = l.journal.end
+		// What remains is removed by the next rewrite, or when the volume is
+		// opened; the append tells whether the disk still works.
+		_ = f.Close()
+		_ = fsys.Remove(tmp)
+		return false, nil
+	}
+	if err := fsys.SyncDir(dir); err != nil {
+		// Either journal may be there after a crash: neither can be used.
+		_ = f.Close()
+		return false, &FailedError{fmt.Errorf("rewrite map of layer %d: %w", l.id, err)}
+	}
+	_ = l.journal.file.Close() // it has no name any more
+	l.journal = journal{file: f, end: int64(len(content)), rewritten: int64(len(content))}
+	l.seq.Add(1)
+	return true, nil
+}
+
+// replace makes a new file, in place of one of that name.
+func replace(fsys durable.FS, name string) (durable.File, error) {
+	f, err := fsys.Create(name)
+	if !errors.Is(err, fs.ErrExist) {
+		return f, err
+	}
+	if err := fsys.Remove(name); err != nil {
+		return nil, err
+	}
+	return fsys.Create(name)
+}
