@@ -258,7 +258,7 @@ func udpFrame(srcMAC, dstMAC net.HardwareAddr, src, dst netip.AddrPort, payload 
 	return b
 }
 
-// arpFrame makes an ARP frame.
+// arpFrame makes an ARP frame that can be recognised.
 func arpFrame(op header.ARPOp, ethSrc, sender net.HardwareAddr, senderIP, target netip.Addr) []byte {
 	b := make([]byte, 14+header.ARPSize)
 	header.Ethernet(b).Encode(&header.EthernetFields{
@@ -268,6 +268,7 @@ func arpFrame(op header.ARPOp, ethSrc, sender net.HardwareAddr, senderIP, target
 	h.SetOp(op)
 	copy(h.HardwareAddressSender(), sender)
 	copy(h.ProtocolAddressSender(), senderIP.AsSlice())
+	copy(h.HardwareAddressTarget(), "forged")
 	copy(h.ProtocolAddressTarget(), target.AsSlice())
 	return b
 }

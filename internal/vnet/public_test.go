@@ -35,7 +35,7 @@ func TestPublicAddress(t *testing.T) {
 	g.echo(2022, "guest")
 	g.echo(8080, "web")
 	deny := uint16(8080)
-	p, err := n.Publish(vnet.Public{Host: host, Guest: g.ip, Ports: []uint16{2022, 8080, 9},
+	p, err := n.Publish(vnet.Public{Host: host, Guest: g.ip, Ports: []uint16{2022, 8080, 2023},
 		Allow: func(client netip.AddrPort, port uint16) bool { return client.Addr().IsLoopback() && port != deny }})
 	if err != nil {
 		t.Fatal(err)
@@ -59,17 +59,17 @@ func TestPublicAddress(t *testing.T) {
 		}
 	}
 	wantReset(8080, "denied")
-	wantReset(9, "closed in the guest")
+	wantReset(2023, "closed in the guest")
 
 	// Ports change while connections live on.
 	old, err := dial(2022)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.SetPorts([]uint16{9}); err != nil {
+	if err := p.SetPorts([]uint16{2023}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := p.Bindings(), (vnet.Binding{Port: 9, Listen: netip.AddrPortFrom(host, 9)}); len(got) != 1 || got[0].Port != want.Port {
+	if got, want := p.Bindings(), (vnet.Binding{Port: 2023, Listen: netip.AddrPortFrom(host, 2023)}); len(got) != 1 || got[0] != want {
 		t.Errorf("bindings: got %v, want %v", got, want)
 	}
 	if c, err := dial(2022); err == nil {
