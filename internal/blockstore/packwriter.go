@@ -1,0 +1,193 @@
+package blockstore
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"origami/internal/objstore"
+)
+
+// pack is a pack being written. It is open while records are appended, then
+// sealed, and in the end done: durable and in the index, or failed for good.
+type pack struct {
+	s    *Store
+	info Pack
+	done chan struct{} // closed when it is settled
+
+	mu      sync.Mutex
+	w       objstore.ObjectWriter // nil unless open
+	header  []byte
+	off     int64
+	entries []Entry
+	claims  []*claim
+	err     error // valid once done is closed
+}
+
+// errSealed says that a pack was closed to records before this one came.
+var errSealed = errors.New("pack is sealed")
+
+// newPack begins a pack in the bucket.
+func (s *Store) newPack(class Class) (*pack, error) {
+	p := &pack{s: s, done: make(chan struct{})}
+	p.info = Pack{Class: class, Created: time.Unix(0, time.Now().UnixNano()).UTC()}
+	rand.Read(p.info.ID[:])
+	w, err := s.bucket.Create(s.ctx, p.info.ID.object())
+	if err != nil {
+		return nil, err
+	}
+	p.header = p.info.header()
+	if _, err := w.Write(p.header); err != nil {
+		return nil, errors.Join(err, w.Abort())
+	}
+	p.w, p.off = w, int64(len(p.header))
+	return p, nil
+}
+
+// openPack returns the open pack of a class.
+func (s *Store) openPack(class Class) (*pack, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return nil, ErrClosed
+	}
+	if p := s.open[class]; p != nil {
+		return p, nil
+	}
+	p, err := s.newPack(class)
+	if err != nil {
+		return nil, err
+	}
+	s.open[class] = p
+	return p, nil
+}
+
+// store appends a record to an open pack and makes c the claim of that pack.
+func (s *Store) store(class Class, c *claim, id ID, record []byte) error {
+	for {
+		p, err := s.openPack(class)
+		if err != nil {
+			return fmt.Errorf("begin pack: %w", err)
+		}
+		full, err := p.append(c, id, record)
+		if err == errSealed {
+			continue
+		}
+		if err != nil {
+			s.leave(p)
+			return fmt.Errorf("append to pack %v: %w", p.info.ID, err)
+		}
+		if full {
+			p.seal()
+		}
+		s.stats.bytesStored.Add(int64(len(record)))
+		return nil
+	}
+}
+
+// append adds a record. An error other than errSealed has failed the pack.
+func (p *pack) append(c *claim, id ID, record []byte) (full bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.w == nil {
+		return false, errSealed
+	}
+	if _, err := p.w.Write(record); err != nil {
+		p.failLocked(err)
+		return false, err
+	}
+	p.entries = append(p.entries, Entry{ID: id, Offset: p.off, Length: int32(len(record))})
+	p.claims = append(p.claims, c)
+	c.pack = p
+	p.off += int64(len(record))
+	return p.off >= p.s.packSize, nil
+}
+
+// leave takes the pack out of the open ones, so that the next record begins a
+// new one.
+func (s *Store) leave(p *pack) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open[p.info.Class] == p {
+		delete(s.open, p.info.Class)
+	}
+}
+
+// fail settles an open pack with an error. The caller takes it out of the
+// open ones.
+func (p *pack) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.w != nil {
+		p.failLocked(err)
+	}
+}
+
+func (p *pack) failLocked(err error) {
+	err = errors.Join(err, p.w.Abort())
+	p.w = nil
+	p.s.spawn(func() { p.settle(err) })
+}
+
+// seal begins to make the pack durable, if nobody has yet. It waits while too
+// many packs are being sealed.
+func (p *pack) seal() {
+	p.s.leave(p)
+	p.mu.Lock()
+	w := p.w
+	p.w = nil
+	p.mu.Unlock()
+	if w == nil {
+		return
+	}
+	p.s.sealing <- struct{}{}
+	p.s.spawn(func() {
+		defer func() { <-p.s.sealing }()
+		p.settle(p.finish(w))
+	})
+}
+
+// finish makes the pack durable and then known.
+func (p *pack) finish(w objstore.ObjectWriter) error {
+	foot := footer(p.header, p.entries, p.off)
+	if _, err := w.Write(foot); err != nil {
+		return errors.Join(fmt.Errorf("end pack %v: %w", p.info.ID, err), w.Abort())
+	}
+	if err := w.Commit(p.s.ctx); err != nil {
+		return fmt.Errorf("commit pack %v: %w", p.info.ID, err)
+	}
+	p.info.Size, p.info.Records = p.off+int64(len(foot)), len(p.entries)
+	if err := p.s.index.Add(p.s.ctx, p.info, p.entries); err != nil {
+		return fmt.Errorf("add pack %v to the index: %w", p.info.ID, err)
+	}
+	p.s.stats.packs.Add(1)
+	p.s.stats.storedBytes.Add(p.info.Size)
+	return nil
+}
+
+// settle ends the pack. Its claims go only now: until the index knows a
+// record, the claim does.
+func (p *pack) settle(err error) {
+	if err != nil && !errors.Is(err, ErrClosed) {
+		p.s.log.Error("pack is discarded", "pack", p.info.ID.String(), "err", err)
+	}
+	p.mu.Lock()
+	claims := p.claims
+	p.err, p.claims, p.entries = err, nil, nil
+	p.mu.Unlock()
+	p.s.release(slices.Values(claims))
+	close(p.done)
+}
+
+// failed returns the error of a pack that is settled.
+func (p *pack) failed() error {
+	select {
+	case <-p.done:
+		return p.err
+	default:
+		return nil
+	}
+}

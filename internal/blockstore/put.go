@@ -1,0 +1,177 @@
+package blockstore
+
+import (
+	"context"
+	"fmt"
+	"iter"
+)
+
+// claim says that a block is on its way into the index: its owner looks it up
+// and stores it, all others that come upon the block wait for the claim.
+type claim struct {
+	id   ID
+	done chan struct{} // closed when pack and err are valid
+	pack *pack         // where it will be; nil if the index has it already
+	err  error         // the owner could not store it
+}
+
+// item is something to be stored.
+type item struct {
+	id    ID
+	plain []byte
+}
+
+// stored says what came of storing items.
+type stored struct {
+	packs []*pack // must be sealed before the items are durable
+	fresh int     // items that were not there
+	bytes int64   // of their records
+}
+
+func (a *stored) depend(p *pack) {
+	if p != nil && (len(a.packs) == 0 || a.packs[len(a.packs)-1] != p) {
+		a.packs = append(a.packs, p)
+	}
+}
+
+// put stores the items that the store does not have and is not about to have.
+func (s *Store) put(ctx context.Context, k kind, items []item) (stored, error) {
+	var out stored
+	for len(items) > 0 {
+		mine, others := s.claim(items)
+		if err := s.fulfil(ctx, k, mine, &out); err != nil {
+			return out, err
+		}
+		var again []item
+		for _, it := range others {
+			ok, err := it.await(ctx, &out)
+			if err != nil {
+				return out, err
+			}
+			if !ok {
+				again = append(again, it.item)
+			}
+		}
+		items = again
+	}
+	return out, nil
+}
+
+// claimed is an item with its claim, our own or another's.
+type claimed struct {
+	item
+	claim *claim
+}
+
+// claim divides items into those that are ours to store, and the rest.
+func (s *Store) claim(items []item) (mine, others []claimed) {
+	s.claimMu.Lock()
+	defer s.claimMu.Unlock()
+	for _, it := range items {
+		if c := s.claims[it.id]; c != nil {
+			others = append(others, claimed{it, c})
+			continue
+		}
+		c := &claim{id: it.id, done: make(chan struct{})}
+		s.claims[it.id] = c
+		mine = append(mine, claimed{it, c})
+	}
+	return mine, others
+}
+
+// await waits for another's claim. It returns false if that came to nothing.
+func (c claimed) await(ctx context.Context, out *stored) (bool, error) {
+	select {
+	case <-c.claim.done:
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+	if c.claim.err != nil {
+		return false, nil
+	}
+	if p := c.claim.pack; p != nil {
+		if p.failed() != nil {
+			return false, nil
+		}
+		out.depend(p)
+	}
+	return true, nil
+}
+
+// fulfil looks up the claimed items and stores those that are absent. All
+// claims are settled when it returns.
+func (s *Store) fulfil(ctx context.Context, k kind, mine []claimed, out *stored) error {
+	if len(mine) == 0 {
+		return nil
+	}
+	ids := make([]ID, len(mine))
+	for i, c := range mine {
+		ids[i] = c.id
+	}
+	locs, err := s.lookups.do(ctx, ids)
+	if err != nil {
+		err = fmt.Errorf("look up %d blocks: %w", len(ids), err)
+	}
+	for i, c := range mine {
+		if err == nil && locs[i].IsZero() {
+			err = s.encode(k, c, out)
+		}
+		c.claim.err = err
+		if c.claim.pack == nil { // nothing will settle it later
+			s.release(one(c.claim))
+		}
+		close(c.claim.done)
+	}
+	return err
+}
+
+// encode stores one item.
+func (s *Store) encode(k kind, c claimed, out *stored) error {
+	buf := s.buffers.get()
+	defer func() { s.buffers.put(buf) }()
+	frames, codec := 1, packedZstd
+	if k == kindBlock {
+		frames, codec = s.frames, s.codec.packed()
+	}
+	record := s.comp.appendRecord(buf[:0], k, c.id, c.plain, codec, frames)
+	if err := s.store(k.class(), c.claim, c.id, record); err != nil {
+		return err
+	}
+	out.depend(c.claim.pack)
+	out.fresh++
+	out.bytes += int64(len(record))
+	return nil
+}
+
+// release forgets claims.
+func (s *Store) release(claims iter.Seq[*claim]) {
+	s.claimMu.Lock()
+	defer s.claimMu.Unlock()
+	for c := range claims {
+		if s.claims[c.id] == c {
+			delete(s.claims, c.id)
+		}
+	}
+}
+
+func one[T any](x T) iter.Seq[T] { return func(yield func(T) bool) { yield(x) } }
+
+// seal makes packs durable and known, and returns when they are.
+func (s *Store) seal(ctx context.Context, packs iter.Seq[*pack]) error {
+	var all []*pack
+	for p := range packs {
+		all = append(all, p)
+		p.seal()
+	}
+	for _, p := range all {
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if p.err != nil {
+			return p.err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package blockstore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+)
+
+// The record of a pack: a head, then frames. See docs/design/pack.md.
+const (
+	recordMagic  = "ORec"
+	recordFixed  = 48 // head before the frame table
+	frameEntry   = 8
+	maxFrames    = 4
+	minHead      = recordFixed + frameEntry + 4
+	maxHead      = recordFixed + maxFrames*frameEntry + 4
+	maxRecord    = maxHead + BlockSize
+	flagEncrypt  = 1
+	minGainParts = 16 // compression must gain 1/16, about 6 %
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// kind is the type of a record.
+type kind uint8
+
+const (
+	kindBlock kind = 1
+	kindNode  kind = 2
+)
+
+// plainSize is the length of what a record of this kind holds.
+func (k kind) plainSize() int {
+	if k == kindNode {
+		return nodeSize
+	}
+	return BlockSize
+}
+
+func (k kind) class() Class {
+	if k == kindNode {
+		return ClassMeta
+	}
+	return ClassData
+}
+
+// head is the decoded head of a record.
+type head struct {
+	kind   kind
+	codec  packed
+	frames int
+	stored int // sum of the frames
+	id     ID
+	frame  [maxFrames]frame
+}
+
+type frame struct {
+	length int
+	crc    uint32
+}
+
+func (h *head) size() int { return recordFixed + h.frames*frameEntry + 4 }
+
+// offset is where frame i begins in the record.
+func (h *head) offset(i int) int {
+	off := h.size()
+	for _, f := range h.frame[:i] {
+		off += f.length
+	}
+	return off
+}
+
+// put encodes the head into the first size() bytes of b.
+func (h *head) put(b []byte) {
+	le := binary.LittleEndian
+	copy(b, recordMagic)
+	b[4], b[5], b[6], b[7] = byte(h.kind), byte(h.codec), 0, byte(h.frames)
+	le.PutUint32(b[8:], uint32(h.kind.plainSize()))
+	le.PutUint32(b[12:], uint32(h.stored))
+	copy(b[16:], h.id[:])
+	for i, f := range h.frame[:h.frames] {
+		le.PutUint32(b[recordFixed+i*frameEntry:], uint32(f.length))
+		le.PutUint32(b[recordFixed+i*frameEntry+4:], f.crc)
+	}
+	end := h.size() - 4
+	le.PutUint32(b[end:], crc32.Checksum(b[:end], castagnoli))
+}
+
+// parseHead decodes the head at the beginning of b, which may go on.
+func parseHead(b []byte) (head, error) {
+	var h head
+	if len(b) < minHead || !bytes.HasPrefix(b, []byte(recordMagic)) {
+		return h, malformed("no record")
+	}
+	le := binary.LittleEndian
+	h.kind, h.codec, h.frames = kind(b[4]), packed(b[5]), int(b[7])
+	if h.frames != 1 && (h.frames != maxFrames || h.kind != kindBlock) {
+		return h, malformed("record of %d frames", h.frames)
+	}
+	end := h.size() - 4
+	if len(b) < end+4 || le.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) {
+		return h, malformed("record head fails its checksum")
+	}
+	if b[6]&flagEncrypt != 0 {
+		return h, ErrUnsupported
+	}
+	if b[6] != 0 || h.kind != kindBlock && h.kind != kindNode || h.codec > packedS2 {
+		return h, malformed("record of type %d, codec %d, flags %#x", h.kind, h.codec, b[6])
+	}
+	h.stored = int(le.Uint32(b[12:]))
+	if plain := h.kind.plainSize(); int(le.Uint32(b[8:])) != plain || h.stored > plain {
+		return h, malformed("record of %d bytes, %d plain", h.stored, le.Uint32(b[8:]))
+	}
+	copy(h.id[:], b[16:])
+	return h, h.parseFrames(b[recordFixed:end])
+}
+
+func (h *head) parseFrames(table []byte) error {
+	le, sum := binary.LittleEndian, 0
+	for i := range h.frames {
+		f := frame{int(le.Uint32(table[i*frameEntry:])), le.Uint32(table[i*frameEntry+4:])}
+		if f.length > h.stored-sum {
+			return malformed("frames longer than their record")
+		}
+		h.frame[i] = f
+		sum += f.length
+	}
+	if sum != h.stored {
+		return malformed("frames shorter than their record")
+	}
+	return nil
+}
+
+// appendRecord appends the record of plain to dst, which is empty but should
+// have room for maxRecord.
+func (c *compressor) appendRecord(dst []byte, k kind, id ID, plain []byte, codec packed, frames int) []byte {
+	h := head{kind: k, codec: codec, frames: frames, id: id}
+	start := h.size()
+	dst = c.appendFrames(dst[:start], &h, plain)
+	if codec != packedRaw && h.stored > len(plain)-len(plain)/minGainParts {
+		h.codec = packedRaw
+		dst = c.appendFrames(dst[:start], &h, plain)
+	}
+	h.put(dst)
+	return dst
+}
+
+func (c *compressor) appendFrames(dst []byte, h *head, plain []byte) []byte {
+	start, share := len(dst), len(plain)/h.frames
+	for i := range h.frames {
+		at := len(dst)
+		dst = c.compress(h.codec, dst, plain[i*share:(i+1)*share])
+		h.frame[i] = frame{len(dst) - at, crc32.Checksum(dst[at:], castagnoli)}
+	}
+	h.stored = len(dst) - start
+	return dst
+}
+
+// decodeFrame fills dst with frame i, of which b holds the stored bytes.
+func (c *compressor) decodeFrame(dst []byte, h *head, i int, b []byte) error {
+	if crc32.Checksum(b, castagnoli) != h.frame[i].crc {
+		return malformed("frame %d fails its checksum", i)
+	}
+	return c.decompress(h.codec, dst, b)
+}
+
+// decodeRecord fills dst with the plain bytes of a whole record. It does not
+// check the identity.
+func (c *compressor) decodeRecord(dst []byte, h *head, record []byte) error {
+	if len(record) != h.size()+h.stored {
+		return malformed("record of %d bytes, want %d", len(record), h.size()+h.stored)
+	}
+	share := len(dst) / h.frames
+	for i := range h.frames {
+		at := h.offset(i)
+		if err := c.decodeFrame(dst[i*share:(i+1)*share], h, i, record[at:at+h.frame[i].length]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
