@@ -39,6 +39,7 @@ type DB struct {
 	reader  *sql.DB
 	dialect *dialect
 	clock   func() time.Time
+	path    string // of SQLite's file
 
 	domainMu sync.Mutex
 	domains  map[string]int64 // numbers of committed block domains; by domainMu

@@ -106,10 +106,7 @@ func (t *table[T]) scan(tx *Tx, q Query, limit int, yield func(*T, error) bool) 
 // or to all are each read in order of ID, n of each, and merged.
 func (t *table[T]) page(q Query, after string, n int) (string, []any) {
 	base, selective := t.conditions(q, after)
-	if t.grants == nil {
-		base.add("t.owner = ?", string(q.Viewer))
-		selective = true
-	} else if selective {
+	if selective = selective || t.grants == nil || q.Viewer == System; selective {
 		where, args := t.visible(q.Viewer)
 		base.add(where, args...)
 	}

@@ -75,7 +75,7 @@ func openSQLite(path string) (*DB, error) {
 		writer.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &DB{writer: writer, reader: reader, dialect: sqliteDialect}, nil
+	return &DB{writer: writer, reader: reader, dialect: sqliteDialect, path: path}, nil
 }
 
 // makePrivate makes the file, or takes an existing one away from other users:

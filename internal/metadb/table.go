@@ -87,6 +87,12 @@ func (t *table[T]) get(tx *Tx, region origami.Region, viewer origami.AccountID, 
 
 // visible is the condition that viewer may see row t.
 func (t *table[T]) visible(viewer origami.AccountID) (string, []any) {
+	if viewer == System {
+		return "1 = 1", nil
+	}
+	if viewer == System {
+		return "1 = 1", nil
+	}
 	if t.grants == nil {
 		return "t.owner = ?", []any{string(viewer)}
 	}
@@ -204,13 +210,16 @@ func (t *table[T]) all(tx *Tx) iter.Seq2[*T, error] {
 
 // where reads the nouns that a condition selects, by ID.
 func (t *table[T]) where(tx *Tx, condition string, args ...any) ([]*T, error) {
-	return collect(tx, func(r *sql.Rows) (*T, error) {
-		var doc string
-		if err := r.Scan(&doc); err != nil {
-			return nil, err
-		}
-		return t.decode(doc)
-	}, "SELECT t.doc FROM "+t.name+" t WHERE "+condition+" ORDER BY t.id", args...)
+	return collect(tx, t.scanDoc, "SELECT t.doc FROM "+t.name+" t WHERE "+condition+" ORDER BY t.id", args...)
+}
+
+// scanDoc reads a row of one document.
+func (t *table[T]) scanDoc(r *sql.Rows) (*T, error) {
+	var doc string
+	if err := r.Scan(&doc); err != nil {
+		return nil, err
+	}
+	return t.decode(doc)
 }
 
 func (t *table[T]) decode(doc string) (*T, error) {

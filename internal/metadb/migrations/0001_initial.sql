@@ -1,6 +1,7 @@
 -- The first schema. Migrations are written in SQLite's spelling with three
 -- column types: INTEGER (64 bits), TEXT (compared byte by byte) and BLOB. The
--- PostgreSQL dialect maps the words. Times are microseconds since 1970, UTC.
+-- PostgreSQL dialect maps the words. Times are microseconds since 1970, UTC, if not
+-- said otherwise.
 --
 -- A noun's row holds the columns that queries, constraints and visibility use,
 -- and the whole noun as one JSON document of format doc_version.
@@ -204,50 +205,52 @@ CREATE TABLE once (
 ) STRICT;
 CREATE INDEX once_by_expiry ON once (expires);
 
--- Work. Of the queued, those with due <= now may be begun; a running one is
--- held by worker until lease.
+-- Work. A queued task may be begun once due; a running one is held by worker
+-- until lease. interrupted counts the workers that died of it or beside it.
 CREATE TABLE tasks (
-  id          TEXT PRIMARY KEY,
-  kind        TEXT NOT NULL,
   region      TEXT NOT NULL,
+  id          TEXT NOT NULL,
   owner       TEXT NOT NULL,
+  kind        TEXT NOT NULL,
   resource    TEXT NOT NULL,
   state       TEXT NOT NULL,
-  due         INTEGER NOT NULL,
-  worker      TEXT NOT NULL,
-  lease       INTEGER NOT NULL,
-  cancelled   INTEGER NOT NULL,
-  interrupted INTEGER NOT NULL,
+  due         INTEGER NOT NULL DEFAULT 0,
+  worker      TEXT NOT NULL DEFAULT '',
+  lease       INTEGER NOT NULL DEFAULT 0,
+  cancelled   INTEGER NOT NULL DEFAULT 0,
+  interrupted INTEGER NOT NULL DEFAULT 0,
   doc_version INTEGER NOT NULL,
-  doc         TEXT NOT NULL
+  doc         TEXT NOT NULL,
+  PRIMARY KEY (region, id),
+  UNIQUE (id)
 ) STRICT;
 CREATE INDEX tasks_by_state ON tasks (state, kind, due, id);
 CREATE INDEX tasks_by_owner ON tasks (region, owner, id);
 CREATE INDEX tasks_by_resource ON tasks (region, resource, id);
 
 -- Where the blocks of the block store lie. Domains and packs are numbered so
--- that a block's row is short.
+-- that the row of a block is short.
 CREATE TABLE block_domains (
   number INTEGER PRIMARY KEY,
   name   TEXT NOT NULL UNIQUE
 ) STRICT;
 
 CREATE TABLE packs (
-  number INTEGER PRIMARY KEY,
-  id     TEXT NOT NULL UNIQUE,
-  domain INTEGER NOT NULL REFERENCES block_domains (number),
-  class  INTEGER NOT NULL,
-  size   INTEGER NOT NULL
+  number  INTEGER PRIMARY KEY,
+  id      BLOB NOT NULL UNIQUE,
+  domain  INTEGER NOT NULL REFERENCES block_domains (number),
+  class   INTEGER NOT NULL,
+  size    INTEGER NOT NULL,
+  records INTEGER NOT NULL,
+  created INTEGER NOT NULL -- nanoseconds
 ) STRICT;
 
 CREATE TABLE blocks (
-  id            BLOB NOT NULL,
-  domain        INTEGER NOT NULL,
-  pack          INTEGER NOT NULL,
-  start         INTEGER NOT NULL,
-  stored_length INTEGER NOT NULL,
-  plain_length  INTEGER NOT NULL,
-  flags         INTEGER NOT NULL,
+  id     BLOB NOT NULL,
+  domain INTEGER NOT NULL,
+  pack   INTEGER NOT NULL,
+  start  INTEGER NOT NULL,
+  length INTEGER NOT NULL,
   PRIMARY KEY (id, domain)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blocks_by_pack ON blocks (pack);
