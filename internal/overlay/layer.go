@@ -77,7 +77,6 @@ func (l *layer) initialize(fsys durable.FS, dir string, v volumeID) error {
 // openLayer opens the layer that the state describes.
 func openLayer(fsys durable.FS, dir string, v volumeID, st layerState) (*layer, error) {
 	l := &layer{id: st.id, size: st.size}
-	l.units.resize(st.size / UnitSize)
 	var err error
 	if l.data, err = fsys.Open(path.Join(dir, dataName(st.id))); err != nil {
 		return nil, missing(err)
@@ -85,6 +84,7 @@ func openLayer(fsys durable.FS, dir string, v volumeID, st layerState) (*layer, 
 	if l.journal.file, err = fsys.Open(path.Join(dir, mapName(st.id))); err != nil {
 		return nil, errors.Join(missing(err), l.close())
 	}
+	l.units.resize(st.size / UnitSize)
 	if err := l.load(v, st.seq); err != nil {
 		return nil, errors.Join(fmt.Errorf("layer %d: %w", st.id, err), l.close())
 	}
@@ -108,10 +108,13 @@ func (l *layer) load(v volumeID, atLeast uint64) error {
 		if err := l.journal.file.Truncate(end); err != nil {
 			return err
 		}
-		if err := l.journal.file.Sync(); err != nil {
-			return err
-		}
 	}
+	// If only the process died, what was read need not be durable yet, and
+	// neither need the data.
+	if err := l.journal.file.Sync(); err != nil {
+		return err
+	}
+	l.wrote.Store(true)
 	l.journal.end = end
 	l.seq.Store(seq)
 	return nil

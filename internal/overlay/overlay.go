@@ -145,6 +145,11 @@ func open(fsys durable.FS, dir string, resolve func(string) (disk.Image, error))
 	if err != nil {
 		return nil, err
 	}
+	// The name of this state need not be durable yet, and what an older one
+	// names must not go before.
+	if err := fsys.SyncDir(dir); err != nil {
+		return nil, err
+	}
 	if err := removeGarbage(fsys, dir, st); err != nil {
 		return nil, err
 	}
