@@ -31,7 +31,12 @@ for tool in mmdebstrap mke2fs sfdisk grub-mkimage; do
 done
 asroot=
 if [ "$(id -u)" != 0 ]; then
-	# Ownership and device nodes of the tar file need a root, if a false one.
+	# mmdebstrap then works with the user's subordinate IDs; ownership and device
+	# nodes of its tar file need a root, if a false one.
+	grep -q "^$(id -un):" /etc/subuid 2>/dev/null || {
+		echo "$0: run it as root, or give $(id -un) subordinate user IDs: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $(id -un)" >&2
+		exit 1
+	}
 	command -v fakeroot >/dev/null || {
 		echo "$0: fakeroot is missing; run scripts/setup.sh bench" >&2
 		exit 1
@@ -79,7 +84,7 @@ if [ ! -f "$cache" ]; then
 	export disk work uuid bytes
 	$asroot sh -euc '
 		mkdir "$work/root"
-		tar -C "$work/root" --numeric-owner --xattrs --xattrs-include="*" -xpf "$work/root.tar"
+		tar -C "$work/root" --numeric-owner -xpf "$work/root.tar"
 		mke2fs -q -t ext4 -F -L cloudimg-root -U "$uuid" -m 0 \
 			-E offset=1048576,root_owner=0:0 -d "$work/root" "$disk" $((bytes / 1024 - 1024))k
 	'

@@ -18,7 +18,8 @@ demo="$base qemu-system-x86:qemu-system-x86_64 qemu-utils:qemu-img grub-pc-bin:/
 # foreign tools as judges of our formats and our NBD server; a C compiler for -race
 test="$demo libnbd-bin:nbdcopy nbdkit:nbdkit gcc:gcc libc6-dev:/usr/include/stdio.h"
 # a real Debian machine, and load
-bench="$demo libnbd-bin:nbdcopy fio:fio mmdebstrap:mmdebstrap fakeroot:fakeroot"
+bench="$demo libnbd-bin:nbdcopy fio:fio mmdebstrap:mmdebstrap
+	fakeroot:fakeroot uidmap:newuidmap"
 
 [ $# -gt 0 ] || set -- test
 want=
