@@ -24,11 +24,15 @@ var (
 	serialPattern  = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 )
 
+// ValidID reports whether id can name a machine. A valid ID is a valid file name
+// and leads nowhere else.
+func ValidID(id string) bool { return idPattern.MatchString(id) }
+
 // Validate reports the first thing about the specification that no driver
 // could start. Every driver's Start refuses such a specification.
 func (s Spec) Validate() error {
 	switch {
-	case !idPattern.MatchString(s.ID):
+	case !ValidID(s.ID):
 		return fmt.Errorf("machine ID %q is not a plain name", s.ID)
 	case !uuidPattern.MatchString(s.UUID):
 		return fmt.Errorf("machine %s: %q is not a lower-case UUID", s.ID, s.UUID)

@@ -2,8 +2,9 @@ package vmmtest
 
 import "fmt"
 
-// BootDiskSize is the length of the disks of [BootDisk], in bytes.
-const BootDiskSize = 64 << 10
+// BootDiskSize is the length of the disks of [BootDisk], in bytes. The BIOS
+// does not boot from a disk of less than one cylinder.
+const BootDiskSize = 1 << 20
 
 // Ports of the PC that the guests use.
 const (
@@ -23,6 +24,9 @@ func BootDisk(guest Guest) []byte {
 	p.emit(0x8e, 0xd8)       // mov ds, ax
 	p.emit(0x8e, 0xd0)       // mov ss, ax
 	p.emit(0xbc, 0x00, 0x7c) // mov sp, 0x7c00
+	// A press of the button that comes before this is lost, so it comes before
+	// anything that a test can see.
+	p.outw(portPM1Enable, 1<<8) // power button
 	switch guest {
 	case Obedient:
 		p.print(Ready)
@@ -110,7 +114,6 @@ func (p *program) powerOff() { p.outw(portPM1Control, 1<<13) }
 // obey powers off when the power button is pressed, and looks for that at
 // every tick of the timer.
 func (p *program) obey() {
-	p.outw(portPM1Enable, 1<<8) // power button
 	loop := len(*p)
 	p.emit(0xfb, 0xf4) // sti; hlt
 	p.movDX(portPM1Status)

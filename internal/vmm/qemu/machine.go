@@ -1,0 +1,337 @@
+package qemu
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"origami/internal/vmm"
+	"origami/internal/vmm/qemu/qmp"
+)
+
+// Deadlines of a QEMU that does not answer.
+const (
+	greetTimeout   = 10 * time.Second // for a monitor to greet
+	commandTimeout = 10 * time.Second // for a command to be answered
+	endTimeout     = 30 * time.Second // for a killed process to be gone
+	drainTimeout   = time.Second      // for the last events of a process that is gone
+	maxRedialDelay = 5 * time.Second
+)
+
+// echoWindow is the time after a reset in which the firmware's own may come.
+const echoWindow = 2 * time.Second
+
+// machine is a QEMU process that runs or is about to.
+type machine struct {
+	id   string
+	dir  machineDir
+	spec vmm.Spec // its NICs only are needed; zero if spec.json is unreadable
+	d    *Driver
+	log  *slog.Logger
+
+	abort   context.CancelCauseFunc // ends the Start that is under way
+	started chan struct{}           // closed once it runs; proc is set
+	gone    chan struct{}           // closed once it no longer runs, or never did
+	exited  chan struct{}           // closed once the process ended
+	proc    *process
+
+	lastReset time.Time // the last that was not an echo; follow's own
+
+	consoleMu sync.Mutex // held while console files are renamed or opened
+
+	mu        sync.Mutex // guards the rest
+	monitor   *qmp.Client
+	connected chan struct{} // closed once monitor is set; renewed when it is lost
+	cause     string        // why we ended it, if we did
+	lastWord  string        // why QEMU said that it ends
+}
+
+func (d *Driver) newMachine(id string) *machine {
+	return &machine{
+		id:        id,
+		dir:       d.dir(id),
+		d:         d,
+		log:       d.log.With("machine", id),
+		abort:     func(error) {},
+		started:   make(chan struct{}),
+		gone:      make(chan struct{}),
+		exited:    make(chan struct{}),
+		connected: make(chan struct{}),
+	}
+}
+
+// supervise follows a machine that runs until it is gone or the driver closes.
+// It owns m.proc.
+func (m *machine) supervise() {
+	ctx, cancel := context.WithCancel(m.d.ctx)
+	defer cancel()
+	var aides sync.WaitGroup
+	aides.Go(func() { m.rotateConsole(ctx) })
+	followed := make(chan struct{})
+	aides.Go(func() { defer close(followed); m.follow(ctx) })
+
+	end, err := m.proc.wait(ctx)
+	if err != nil { // the driver closes, and the machine goes on
+		cancel()
+		aides.Wait()
+		m.proc.release()
+		return
+	}
+	close(m.exited)
+	// The monitor's connection ends with the process, after its last events.
+	drained := time.NewTimer(drainTimeout)
+	defer drained.Stop()
+	select {
+	case <-followed:
+	case <-drained.C:
+	}
+	cancel()
+	aides.Wait()
+	m.finish(end)
+}
+
+// finish records and reports the end of a machine.
+func (m *machine) finish(end exit) {
+	reason := m.endReason(end)
+	m.log.Info("machine stopped", "reason", reason)
+	if err := writeRecord(m.dir.ended(), ending{Reason: reason, Time: time.Now()}); err != nil {
+		m.log.Error("end of machine not recorded", "error", err)
+	}
+	if err := removeSockets(m.spec); err != nil {
+		m.log.Warn("sockets of machine not removed", "error", err)
+	}
+	if err := os.Remove(m.dir.monitor()); err != nil {
+		m.log.Warn("monitor socket not removed", "error", err)
+	}
+	m.d.release(m, &vmm.Event{ID: m.id, Kind: vmm.Stopped, Reason: reason})
+}
+
+// endReason says for people why the machine ended.
+func (m *machine) endReason(end exit) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.cause != "":
+		return m.cause
+	case m.lastWord != "" && (!end.known || end.state.Exited() && end.state.ExitStatus() == 0):
+		return m.lastWord
+	default:
+		return describe(end.String(), m.dir.stderrTail())
+	}
+}
+
+// kill ends the process. The first cause is the one that is reported.
+func (m *machine) kill(cause string) error {
+	m.mu.Lock()
+	if m.cause == "" {
+		m.cause = cause
+	}
+	m.mu.Unlock()
+	select {
+	case <-m.exited:
+		return nil
+	default:
+		return m.proc.kill()
+	}
+}
+
+// follow handles the machine's events and reconnects to its monitor as often
+// as the connection is lost, until the process has ended or ctx has.
+func (m *machine) follow(ctx context.Context) {
+	for {
+		monitor := m.dialMonitor(ctx)
+		if monitor == nil {
+			return
+		}
+		stop := context.AfterFunc(ctx, func() { monitor.Close() })
+		for ev := range monitor.Events() {
+			m.handle(ctx, ev)
+		}
+		stop()
+		m.setMonitor(nil)
+		monitor.Close()
+	}
+}
+
+// dialMonitor returns the monitor that Start left, or connects to it anew. It
+// returns nil once there is none to be had.
+func (m *machine) dialMonitor(ctx context.Context) *qmp.Client {
+	m.mu.Lock()
+	monitor := m.monitor
+	m.mu.Unlock()
+	for delay := 10 * time.Millisecond; monitor == nil; delay = min(2*delay, maxRedialDelay) {
+		client, err := m.dial(ctx)
+		if err == nil {
+			m.setMonitor(client)
+			return client
+		}
+		m.log.Debug("no monitor", "error", err)
+		pause := time.NewTimer(delay)
+		select {
+		case <-pause.C:
+		case <-m.exited:
+		case <-ctx.Done():
+		}
+		pause.Stop()
+		select {
+		case <-m.exited:
+			return nil
+		case <-ctx.Done():
+			return nil
+		default:
+		}
+		if delay == maxRedialDelay {
+			m.log.Warn("monitor of machine does not answer", "error", err)
+		}
+	}
+	return monitor
+}
+
+func (m *machine) dial(ctx context.Context) (*qmp.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	return qmp.Dial(ctx, m.dir.monitor())
+}
+
+// setMonitor publishes a connection, or its loss.
+func (m *machine) setMonitor(monitor *qmp.Client) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.monitor = monitor
+	if monitor != nil {
+		close(m.connected)
+	} else {
+		m.connected = make(chan struct{})
+	}
+}
+
+// execute runs a command of the monitor, waiting for a connection if there is
+// none at the moment.
+func (m *machine) execute(ctx context.Context, command string, args, reply any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, commandTimeout, errors.New("qemu does not answer"))
+	defer cancel()
+	m.mu.Lock()
+	connected := m.connected
+	m.mu.Unlock()
+	var err error
+	select {
+	case <-connected:
+		m.mu.Lock()
+		monitor := m.monitor
+		m.mu.Unlock()
+		if monitor == nil { // just lost
+			err = qmp.ErrClosed
+		} else {
+			err = monitor.Execute(ctx, command, args, reply)
+		}
+	case <-m.exited:
+		err = qmp.ErrClosed
+	case <-m.d.ctx.Done():
+		return context.Cause(m.d.ctx)
+	case <-ctx.Done():
+		err = fmt.Errorf("%s: %w", command, context.Cause(ctx))
+	}
+	if errors.Is(err, qmp.ErrClosed) && m.endsSoon() {
+		return fmt.Errorf("machine %s has ended: %w", m.id, vmm.ErrNotFound)
+	}
+	if err != nil {
+		return fmt.Errorf("machine %s: %w", m.id, err)
+	}
+	return nil
+}
+
+// endsSoon tells the loss of a connection from the end of the process, which
+// follows it at once.
+func (m *machine) endsSoon() bool {
+	grace := time.NewTimer(drainTimeout)
+	defer grace.Stop()
+	select {
+	case <-m.exited:
+		return true
+	case <-grace.C:
+		return false
+	}
+}
+
+// handle acts on an event of the monitor.
+func (m *machine) handle(ctx context.Context, ev qmp.Event) {
+	var data struct {
+		Guest  bool   `json:"guest"`
+		Reason string `json:"reason"`
+	}
+	if ev.Data != nil {
+		if err := json.Unmarshal(ev.Data, &data); err != nil {
+			m.log.Warn("event not understood", "event", ev.Name, "error", err)
+			return
+		}
+	}
+	switch ev.Name {
+	case "SHUTDOWN":
+		m.mu.Lock()
+		m.lastWord = "qemu shut down: " + data.Reason
+		if data.Guest && data.Reason == "guest-shutdown" {
+			m.lastWord = "guest powered off"
+		}
+		word := m.lastWord
+		m.mu.Unlock()
+		if data.Guest {
+			m.d.queue.put(vmm.Event{ID: m.id, Kind: vmm.GuestShutdown, Reason: word})
+		}
+	case "RESET":
+		if !m.isEcho(ev, data.Guest) && data.Guest {
+			m.d.queue.put(vmm.Event{ID: m.id, Kind: vmm.GuestReset, Reason: "guest rebooted"})
+		}
+	case "STOP":
+		m.checkError(ctx)
+	}
+}
+
+// isEcho tells the resets that the firmware makes from those of the guest:
+// SeaBIOS answers every reset, whoever made it, with one of its own, to get its
+// memory back in order. It follows after some hundredths of a second, more
+// under load. A guest that reboots faster than the window is reported less
+// often.
+func (m *machine) isEcho(ev qmp.Event, guest bool) bool {
+	now := ev.Time
+	if now.IsZero() {
+		now = time.Now()
+	}
+	if since := now.Sub(m.lastReset); guest && since >= 0 && since < echoWindow {
+		return true
+	}
+	m.lastReset = now
+	return false
+}
+
+// checkError ends a machine whose processors stopped because the accelerator
+// met something that it cannot run. Nothing but a new start gets it going.
+func (m *machine) checkError(ctx context.Context) {
+	status, err := m.status(ctx)
+	if err != nil {
+		m.log.Debug("state of machine unknown", "error", err)
+		return
+	}
+	if status.Status != "internal-error" {
+		return
+	}
+	if err := m.kill(describe("qemu cannot go on (internal-error)", m.dir.stderrTail())); err != nil {
+		m.log.Error("machine in error not ended", "error", err)
+	}
+}
+
+// status is the answer to query-status.
+type status struct {
+	Running bool   `json:"running"`
+	Status  string `json:"status"` // "running", "paused", "internal-error", …
+}
+
+func (m *machine) status(ctx context.Context) (status, error) {
+	var s status
+	err := m.execute(ctx, "query-status", nil, &s)
+	return s, err
+}
