@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
@@ -229,5 +230,95 @@ func TestConfigRefuses(t *testing.T) {
 				t.Error("accepted")
 			}
 		})
+	}
+}
+
+func TestSetTTL(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	ln, err := n.Listen("169.254.169.254:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _ := newBooted(t, n, 10)
+	go func() {
+		c, err := g.dial("169.254.169.254:80")
+		if err == nil {
+			defer c.Close()
+			io.ReadAll(c)
+		}
+	}()
+	c, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, hops := range []int{0, 256} {
+		if err := c.(*vnet.Conn).SetTTL(hops); err == nil {
+			t.Errorf("TTL %d was accepted", hops)
+		}
+	}
+	for hops := 1; hops <= 3; hops++ {
+		if err := c.(*vnet.Conn).SetTTL(hops); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte{'t', byte('0' + hops)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline := time.After(patience)
+	for want := byte(1); want <= 3; {
+		select {
+		case f := <-g.seen:
+			if len(f) < 54 || f[len(f)-2] != 't' {
+				continue
+			}
+			if got := f[14+8]; got != want || f[len(f)-1] != '0'+want {
+				t.Errorf("packet %d has TTL %d", want, got)
+			}
+			want++
+		case <-deadline:
+			t.Fatal("packets are missing")
+		}
+	}
+}
+
+// A megabyte each way, through the gateway, between guests and from the host.
+func TestBulk(t *testing.T) {
+	t.Parallel()
+	world := newOutside(t)
+	n := newNetwork(t, func(c *vnet.Config) {
+		c.Egress = vnet.Egress{Dial: world.dial, Allow: func(netip.AddrPort) bool { return true }}
+	})
+	a, _ := newBooted(t, n, 10)
+	b, _ := newBooted(t, n, 11)
+	b.echo(7, "outside")
+	for name, dial := range map[string]func() (net.Conn, error){
+		"outside": func() (net.Conn, error) { return a.dial("198.51.100.7:7") },
+		"guest":   func() (net.Conn, error) { return a.dial("10.7.0.11:7") },
+		"host":    func() (net.Conn, error) { return n.DialContext(t.Context(), "tcp", "10.7.0.11:7") },
+	} {
+		c, err := dial()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		want := strings.Repeat("0123456789abcdef", 1<<16)
+		sent := make(chan error, 1)
+		go func() {
+			_, err := io.WriteString(c, want)
+			if err == nil {
+				err = c.(interface{ CloseWrite() error }).CloseWrite()
+			}
+			sent <- err
+		}()
+		c.SetDeadline(time.Now().Add(patience))
+		got, err := io.ReadAll(c)
+		if err != nil || string(got) != "outside:"+want {
+			t.Errorf("%s: got %d bytes, %v, want %d", name, len(got), err, len(want)+len("outside:"))
+		}
+		if err := <-sent; err != nil {
+			t.Errorf("%s: send: %v", name, err)
+		}
+		c.Close()
 	}
 }
