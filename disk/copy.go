@@ -27,8 +27,8 @@ type Progress struct {
 //
 // Runs that src calls Zero are not read. The rest is read and written in
 // chunks of ChunkSize, aligned to ChunkSize and cut off only by the end of the
-// disk: dst sees each chunk at most once, in one WriteAt, and does not see
-// chunks that turn out to be zero. GOMAXPROCS workers read and write
+// disk: dst sees each chunk at most once, in one WriteAt. A chunk that turns out
+// to be zero goes to its Zero method if dst is a [Zeroer], and nowhere else. GOMAXPROCS workers read and write
 // concurrently, each with one buffer of ChunkSize, in no particular order.
 //
 // If progress is not nil, it is called after a chunk was written and at the
@@ -135,12 +135,23 @@ func (c *copier) chunk(p []byte, off int64) error {
 		}
 		return fmt.Errorf("read %d bytes at offset %d: %w", len(p), off, err)
 	}
-	if !IsZero(p) {
-		if _, err := c.dst.WriteAt(p, off); err != nil {
-			return fmt.Errorf("write %d bytes at offset %d: %w", len(p), off, err)
-		}
+	if err := c.put(p, off); err != nil {
+		return fmt.Errorf("write %d bytes at offset %d: %w", len(p), off, err)
 	}
 	c.copied(int64(len(p)))
+	return nil
+}
+
+// put writes a chunk. One that turned out to be zero is only said to be so, and
+// not even that to a writer whose disk begins as zeros.
+func (c *copier) put(p []byte, off int64) error {
+	if !IsZero(p) {
+		_, err := c.dst.WriteAt(p, off)
+		return err
+	}
+	if z, ok := c.dst.(Zeroer); ok {
+		return z.Zero(off, int64(len(p)))
+	}
 	return nil
 }
 

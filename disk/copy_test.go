@@ -217,3 +217,37 @@ func TestIsZero(t *testing.T) {
 		}
 	}
 }
+
+// older is a writer whose disk begins as another, older disk.
+type older struct{ *disktest.Memory }
+
+func (o older) Zero(off, n int64) error {
+	_, err := o.WriteAt(make([]byte, n), off)
+	return err
+}
+
+// A chunk that became zero must not keep what an older disk held there.
+func TestCopyZeroesOverOlderDisk(t *testing.T) {
+	t.Parallel()
+	const size = 3 * disk.ChunkSize
+	dst := older{disktest.NewMemory(size)}
+	if _, err := dst.WriteAt(bytes.Repeat([]byte{7}, size), 0); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]byte, size)
+	want[0] = 1 // the other two chunks are zero, but not holes
+	src := disktest.NewImage(want)
+	if err := disk.Copy(t.Context(), dst, dense{src}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(dst.Bytes(), want) {
+		t.Error("old content shines through chunks that are zero now")
+	}
+}
+
+// dense is an image that calls nothing zero.
+type dense struct{ disk.Image }
+
+func (d dense) Extents(context.Context, int64) iter.Seq2[disk.Extent, error] {
+	return func(yield func(disk.Extent, error) bool) { yield(disk.Extent{Len: d.Size()}, nil) }
+}

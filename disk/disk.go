@@ -66,6 +66,13 @@ type Writer interface {
 	Abort() error
 }
 
+// Zeroer is implemented by a Writer whose disk need not begin as zeros, but as
+// an older disk that it replaces parts of. Zero makes n bytes at off zero, under
+// the rules of WriteAt.
+type Zeroer interface {
+	Zero(off, n int64) error
+}
+
 // Sentinels for decisions of callers. Readers wrap them with what was found
 // where, through [FormatError] and [UnsupportedError].
 var (

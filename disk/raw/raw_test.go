@@ -14,7 +14,7 @@ import (
 	"origami/disk/raw"
 )
 
-func newFile(t *testing.T) *os.File {
+func newFile(t testing.TB) *os.File {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "disk.raw"))
 	if err != nil {
