@@ -93,20 +93,19 @@ func scanLease(r *sql.Rows) (Lease, error) {
 	return l, err
 }
 
-// DueKinds lists the kinds of queued tasks that may be begun now, and the time
-// at which the next of the others may, or zero.
-func (tx *Tx) DueKinds() (kinds []string, next time.Time, err error) {
-	now := micros(tx.Now())
-	kinds, err = collect(tx, scanOne[string],
-		`SELECT DISTINCT kind FROM tasks WHERE state = 'queued' AND due <= ? ORDER BY kind`, now)
-	if err != nil {
-		return nil, next, err
+func scanLeasePointer(r *sql.Rows) (*Lease, error) {
+	l, err := scanLease(r)
+	return &l, err
+}
+
+// NextTask tells when the first queued task of a kind may be begun, or
+// ErrNotFound if none is queued.
+func (tx *Tx) NextTask(kind string) (time.Time, error) {
+	due, ok, err := one[int64](tx, `SELECT due FROM tasks WHERE state = 'queued' AND kind = ? ORDER BY due LIMIT 1`, kind)
+	if err == nil && !ok {
+		err = ErrNotFound
 	}
-	due, _, err := one[sql.NullInt64](tx, `SELECT MIN(due) FROM tasks WHERE state = 'queued' AND due > ?`, now)
-	if due.Valid {
-		next = fromMicros(due.Int64)
-	}
-	return kinds, next, err
+	return fromMicros(due), err
 }
 
 // ClaimTasks makes at most limit due tasks of a kind running, in the order in
@@ -162,17 +161,21 @@ func (tx *Tx) LostTasks(worker string, all bool) ([]Lease, error) {
 ORDER BY id`, worker, until)
 }
 
+// LostTask is the task if worker holds it still and, unless all, its lease has
+// run out; otherwise ErrNotFound.
+func (tx *Tx) LostTask(id origami.TaskID, worker string, all bool) (*Lease, error) {
+	until := micros(tx.Now())
+	if all {
+		until = 1<<63 - 1
+	}
+	return first(collect(tx, scanLeasePointer, `SELECT `+leaseColumns+` FROM tasks
+WHERE id = ? AND state = 'running' AND worker = ? AND lease < ?`+tx.db.dialect.forUpdate, string(id), worker, until))
+}
+
 // HeldTask is the task if worker holds it, or ErrNotFound.
 func (tx *Tx) HeldTask(id origami.TaskID, worker string) (*Lease, error) {
-	found, err := collect(tx, scanLease, `SELECT `+leaseColumns+` FROM tasks WHERE id = ? AND state = 'running' AND worker = ?`+
-		tx.db.dialect.forUpdate, string(id), worker)
-	if err != nil {
-		return nil, err
-	}
-	if len(found) == 0 {
-		return nil, ErrNotFound
-	}
-	return &found[0], nil
+	return first(collect(tx, scanLeasePointer, `SELECT `+leaseColumns+` FROM tasks
+WHERE id = ? AND state = 'running' AND worker = ?`+tx.db.dialect.forUpdate, string(id), worker))
 }
 
 // ReleaseTask writes a task that nobody holds any longer: queued until due, or
