@@ -31,7 +31,7 @@ var house = []string{
 	 internal/vmm/qemu internal/vmm/vmmtest internal/vnet
 	 internal/blockstore internal/overlay internal/metadb internal/ec2api internal/ec2api/gen`,
 	// 2 engines.
-	`disk/format internal/task internal/iam`,
+	`disk/format internal/task internal/iam internal/blockstore/blockstoretest`,
 	// 3 to 5 concepts: the verbs of EBS, then of AMIs, then what uses both.
 	`internal/ebs`,
 	`internal/ami`,
@@ -59,7 +59,7 @@ var owners = map[string]string{
 	"plugin":                              "",
 	"github.com/rogpeppe/go-internal":     "",
 	"pgregory.net/rapid":                  "",
-	"github.com/google/go-cmp":            "",
+	"github.com/google/go-cmp":            "internal/blockstore/blockstoretest",
 	"github.com/stretchr/testify":         "",
 	"github.com/riverqueue/river":         "internal/task",
 	"github.com/prometheus/client_golang": "internal/endpoint cmd/origami",

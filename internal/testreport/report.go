@@ -169,22 +169,18 @@ func (r *report) unfinished() []testID {
 // finish prints what failed and what was skipped, and the summary. status is
 // how the command ended.
 func (r *report) finish(status error, allowed map[string]string, strict bool) bool {
-	var passed, failed, skipped, refused int
-	for _, id := range r.leaves() {
+	leaves := r.leaves()
+	refused := r.printSkips(leaves, allowed)
+	var passed, failed, skipped int
+	for _, id := range leaves {
 		switch r.outcomes[id].action {
 		case "pass":
 			passed++
+		case "skip":
+			skipped++
 		case "fail":
 			failed++
 			r.printFailure(id)
-		case "skip":
-			skipped++
-			reason, ok := allowed[id.String()]
-			if !ok {
-				refused++
-				reason = skipReason(r.outcomes[id].output)
-			}
-			fmt.Fprintf(r.w, "skip  %s: %s\n", id, reason)
 		}
 	}
 	for _, id := range r.unfinished() {
@@ -207,6 +203,24 @@ func (r *report) finish(status error, allowed map[string]string, strict bool) bo
 	}
 	fmt.Fprintf(r.w, "%d passed, %d failed, %d skipped\n", passed, failed, skipped)
 	return ok
+}
+
+// printSkips prints the tests that were skipped, each with the reason that was
+// agreed or with what it said, and returns the number of the latter.
+func (r *report) printSkips(leaves []testID, allowed map[string]string) (refused int) {
+	for _, id := range leaves {
+		o := r.outcomes[id]
+		if o.action != "skip" {
+			continue
+		}
+		reason, ok := allowed[id.String()]
+		if !ok {
+			refused++
+			reason = skipReason(o.output)
+		}
+		fmt.Fprintf(r.w, "skip  %s: %s\n", id, reason)
+	}
+	return refused
 }
 
 // printFailure prints the output of a failed test with that of its parents,
