@@ -1,0 +1,61 @@
+package ami
+
+import (
+	"errors"
+
+	"origami"
+	"origami/internal/metadb"
+)
+
+// DeletedSnapshot tells what became of one snapshot of a deregistered image.
+type DeletedSnapshot struct {
+	ID     origami.SnapshotID
+	Result string // "success", "skipped", "client-error", "internal-error"
+}
+
+// Deregister removes an image of the caller's: it cannot be launched any more.
+// Instances launched from it go on, and its snapshots stay unless
+// deleteSnapshots asks for them too; then each that no other image maps is
+// deleted, and every one is reported.
+//
+// A pending image is thereby cancelled.
+func (s *Service) Deregister(tx *metadb.Tx, who origami.Caller, id origami.ImageID, deleteSnapshots bool) ([]DeletedSnapshot, error) {
+	img, err := s.Owned(tx, who, id)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.UpdateImage(who.Region, id, func(img *origami.Image) error {
+		img.State = origami.ImageDeregistered
+		return nil
+	})
+	if err != nil || !deleteSnapshots {
+		return nil, err
+	}
+	var deleted []DeletedSnapshot
+	for _, snap := range img.Snapshots() {
+		result, err := s.deleteSnapshot(tx, who, snap)
+		if err != nil {
+			return nil, err
+		}
+		deleted = append(deleted, DeletedSnapshot{ID: snap, Result: result})
+	}
+	return deleted, nil
+}
+
+// deleteSnapshot deletes one snapshot and names the outcome as the answer to
+// DeregisterImage does. Its error is one that aborts the transaction.
+func (s *Service) deleteSnapshot(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID) (string, error) {
+	err := s.ebs.DeleteSnapshot(tx, who, id)
+	var refused *origami.Error
+	switch {
+	case err == nil:
+		return "success", nil
+	case errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotInUse}):
+		return "skipped", nil
+	case errors.Is(err, &origami.Error{Code: origami.CodeUnauthorizedOperation}):
+		return "missing-permissions", nil
+	case errors.As(err, &refused):
+		return "client-error", nil
+	}
+	return "", err
+}

@@ -1,0 +1,74 @@
+package ebs
+
+import (
+	"context"
+	"fmt"
+
+	"origami"
+	"origami/disk"
+	"origami/internal/blockstore"
+	"origami/internal/metadb"
+)
+
+// Content is what a completed snapshot holds: bytes that are durable in the
+// block store and that no row names yet.
+type Content struct {
+	Root     blockstore.Root
+	FullSize int64 // bytes of the blocks that hold data
+	Stats    blockstore.WriterStats
+}
+
+// GiBs is the size in GiB of the smallest volume that holds n bytes.
+func GiBs(n int64) int64 { return max(1, (n+GiB-1)/GiB) }
+
+// Ingest stores a whole disk, padded with zeros to a full GiB as volumes are.
+// It is the one way in for every disk that does not come from a volume. Until
+// [Service.CompleteSnapshot] names the content, it is garbage.
+func (s *Service) Ingest(ctx context.Context, img disk.Image, progress func(disk.Progress, blockstore.WriterStats)) (Content, error) {
+	if img.Size() > disk.MaxSize {
+		return Content{}, fmt.Errorf("disk of %d bytes is larger than the largest volume", img.Size())
+	}
+	w, err := s.store.NewWriter(GiBs(img.Size())*GiB, blockstore.Root{})
+	if err != nil {
+		return Content{}, err
+	}
+	err = disk.Copy(ctx, w, img, func(p disk.Progress) { progress(p, w.Stats()) })
+	if err == nil {
+		err = w.Commit(ctx)
+	}
+	if err != nil {
+		w.Abort()
+		return Content{}, err
+	}
+	usage, err := s.store.Usage(ctx, w.Root())
+	if err != nil {
+		return Content{}, err
+	}
+	return Content{Root: w.Root(), FullSize: usage.DataBytes, Stats: w.Stats()}, nil
+}
+
+// NewSnapshot records a pending snapshot of the given size in GiB whose
+// content comes from outside rather than from a volume.
+func (s *Service) NewSnapshot(tx *metadb.Tx, who origami.Caller, size int64, description string, tags origami.Tags) (*origami.Snapshot, error) {
+	return s.PromiseSnapshot(tx, who, &origami.Volume{ID: origami.NoVolume, Size: size}, SnapshotSpec{Description: description, Tags: tags})
+}
+
+// CompleteSnapshot gives a pending snapshot its content. One that is no longer
+// pending is left as it is.
+func (s *Service) CompleteSnapshot(tx *metadb.Tx, region origami.Region, id origami.SnapshotID, c Content) error {
+	snap, err := tx.UpdateSnapshot(region, id, func(snap *origami.Snapshot) error {
+		if snap.State != origami.SnapshotPending {
+			return nil
+		}
+		snap.State = origami.SnapshotCompleted
+		snap.Progress = 100
+		snap.Completed = s.now().UTC()
+		snap.Root = c.Root.String()
+		snap.FullSize = c.FullSize
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.onSnapshot(tx, snap)
+}

@@ -1,0 +1,7 @@
+package ebs
+
+// The kinds of tasks that this room handles.
+const (
+	taskSnapshot = "ebs.snapshot" // move a frozen layer's blocks into the store
+	taskRemove   = "ebs.remove"   // remove the files of a deleted volume
+)

@@ -1,0 +1,129 @@
+package ebs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"origami"
+	"origami/disk"
+	"origami/internal/blockstore"
+	"origami/internal/metadb"
+	"origami/internal/overlay"
+)
+
+// VolumeSpec says which volume to make.
+type VolumeSpec struct {
+	Zone     string
+	Snapshot *origami.Snapshot // completed; nil for an empty volume
+	Shape    Shape             // Size 0 takes the snapshot's
+	State    origami.VolumeState
+	Attach   *origami.Attachment // attached from the start, as at a launch
+}
+
+// NewVolume makes a volume in the caller's account and region. It writes rows
+// only, whatever the volume's size: its data is a reference to the snapshot's
+// manifest until it is first written.
+func (s *Service) NewVolume(tx *metadb.Tx, who origami.Caller, spec VolumeSpec) (*origami.Volume, error) {
+	v := &origami.Volume{
+		ID:      origami.NewVolumeID(),
+		Region:  who.Region,
+		Owner:   who.Account,
+		Zone:    spec.Zone,
+		State:   origami.VolumeAvailable,
+		Created: s.now().UTC(),
+	}
+	shape := spec.Shape
+	if snap := spec.Snapshot; snap != nil {
+		if snap.State != origami.SnapshotCompleted {
+			return nil, origami.Errorf(origami.CodeIncorrectState, "Snapshot '%s' is not in the completed state.", snap.ID)
+		}
+		if shape.Size == 0 {
+			shape.Size = snap.VolumeSize
+		}
+		v.Snapshot, v.Base = snap.ID, snap.Root
+	}
+	shape, err := shape.Decide()
+	if err != nil {
+		return nil, err
+	}
+	v.Type, v.Size, v.IOPS, v.Throughput = shape.Type, shape.Size, shape.IOPS, shape.Throughput
+	if spec.Attach != nil {
+		v.State = origami.VolumeInUse
+		v.Attachments = []origami.Attachment{*spec.Attach}
+	}
+	if err := tx.PutVolume(v); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DropVolume deletes a volume that nothing uses any more: its row at once, its
+// files in a task of the same transaction. Snapshots of it stay.
+func (s *Service) DropVolume(tx *metadb.Tx, v *origami.Volume) error {
+	if err := tx.DeleteVolume(v.Region, v.ID); err != nil {
+		return err
+	}
+	return s.queue.Add(tx, &origami.Task{
+		Kind:     taskRemove,
+		Region:   v.Region,
+		Owner:    v.Owner,
+		Resource: string(v.ID),
+	})
+}
+
+// openDevice opens the overlay of a volume, making it at first use. A volume
+// whose row is gone can still be opened while its files are there, so that a
+// snapshot taken before the deletion completes.
+func (s *Service) openDevice(ctx context.Context, region origami.Region, d *device) error {
+	resolve := func(label string) (disk.Image, error) {
+		img, err := s.rootImage(ctx, label)
+		if err != nil {
+			return nil, err
+		}
+		d.base = img
+		return img, nil
+	}
+	dir := string(d.id)
+	dev, err := overlay.Open(s.volumes, dir, resolve)
+	if errors.Is(err, fs.ErrNotExist) {
+		var v *origami.Volume
+		err := s.db.View(ctx, func(tx *metadb.Tx) (err error) {
+			v, err = tx.Volume(region, metadb.System, d.id)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if err := overlay.Create(s.volumes, dir, v.Size*GiB, v.Base); err != nil {
+			return fmt.Errorf("create overlay of %s: %w", d.id, err)
+		}
+		dev, err = overlay.Open(s.volumes, dir, resolve)
+		if err != nil {
+			return fmt.Errorf("open volume %s: %w", d.id, err)
+		}
+	} else if err != nil {
+		return fmt.Errorf("open volume %s: %w", d.id, err)
+	}
+	d.dev = dev
+	return nil
+}
+
+// parseRoot reads the manifest root that a row or an overlay names. A volume
+// that was made empty has none.
+func parseRoot(label string) (blockstore.Root, error) {
+	if label == "" {
+		return blockstore.Root{}, nil
+	}
+	return blockstore.ParseRoot(label)
+}
+
+// rootImage opens the disk that a manifest root stands for.
+func (s *Service) rootImage(ctx context.Context, label string) (*blockstore.Image, error) {
+	root, err := blockstore.ParseRoot(label)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.Image(ctx, root)
+}

@@ -1,0 +1,100 @@
+package instance
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"origami"
+	"origami/internal/metadb"
+	"origami/internal/vmm"
+)
+
+// purgeEvery is how often terminated instances are looked for.
+const purgeEvery = time.Minute
+
+// Serve follows what the monitor reports until ctx ends.
+func (s *Service) Serve(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ticker := time.NewTicker(purgeEvery)
+	defer ticker.Stop()
+	asked := make(map[string]bool) // guests that powered themselves off
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			if err := s.purge(ctx); err != nil && ctx.Err() == nil {
+				s.Log.Error("purge terminated instances", "err", err)
+			}
+		case e, ok := <-s.VMM.Events():
+			if !ok {
+				return nil
+			}
+			switch e.Kind {
+			case vmm.GuestShutdown:
+				asked[e.ID] = true
+			case vmm.Stopped:
+				byGuest := asked[e.ID]
+				delete(asked, e.ID)
+				wg.Go(func() { s.machineStopped(ctx, e, byGuest) })
+			}
+		}
+	}
+}
+
+// machineStopped follows the end of a machine: somebody may be waiting for it,
+// and if nobody asked for it the instance's row must learn of it.
+func (s *Service) machineStopped(ctx context.Context, e vmm.Event, byGuest bool) {
+	s.mu.Lock()
+	m := s.machines[origami.InstanceID(e.ID)]
+	s.mu.Unlock()
+	if m == nil {
+		return
+	}
+	s.ended(m)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.running(m) != nil {
+		return // somebody started it again
+	}
+	if err := s.follow(ctx, m, e.Reason, byGuest); err != nil && ctx.Err() == nil {
+		s.Log.Error("follow the end of a machine", "instance", m.id, "err", err)
+	}
+}
+
+// follow makes the row of an instance whose machine ended unasked say so. The
+// machine's lock is held.
+func (s *Service) follow(ctx context.Context, m *machine, reason string, byGuest bool) error {
+	i, err := s.instance(ctx, m.region, m.id)
+	if err != nil || i.State != origami.InstanceRunning {
+		return err
+	}
+	m.detach(s.Log)
+	s.Log.Info("machine ended", "instance", m.id, "by_guest", byGuest, "reason", reason)
+	why := &origami.StateReason{Code: "Server.InternalError", Message: "Server.InternalError: The machine ended unexpectedly: " + reason}
+	if byGuest {
+		why = &origami.StateReason{Code: "Client.InstanceInitiatedShutdown", Message: "Client.InstanceInitiatedShutdown: Instance initiated shutdown"}
+	}
+	err = s.DB.Update(ctx, func(tx *metadb.Tx) error {
+		_, err := tx.UpdateInstance(m.region, m.id, func(row *origami.Instance) error {
+			if row.State != origami.InstanceRunning {
+				return nil
+			}
+			if byGuest && row.ShutdownBehavior == "terminate" {
+				row.State = origami.InstanceShuttingDown
+			} else {
+				s.stopped(row)
+			}
+			row.StateReason, row.TransitionReason = why, why.Code
+			i = row
+			return nil
+		})
+		return err
+	})
+	if err != nil || i.State != origami.InstanceShuttingDown {
+		return err
+	}
+	return s.finish(ctx, m, i, true)
+}

@@ -1,0 +1,169 @@
+package instance
+
+import (
+	"origami"
+	"origami/internal/ami"
+	"origami/internal/ebs"
+	"origami/internal/metadb"
+)
+
+// plannedVolume is a volume that a launch will make.
+type plannedVolume struct {
+	device   string
+	snapshot *origami.Snapshot // nil for an empty volume
+	shape    ebs.Shape
+	delete   bool // with the instance
+}
+
+// plan is what a launch will make: the block device mapping after the merge,
+// that is the volumes, the root first, and the instance-store entries; and
+// where.
+type plan struct {
+	subnet  *origami.Subnet
+	volumes []plannedVolume
+	stores  []origami.BlockDevice
+}
+
+// planDevices merges a launch request's mapping into the image's and checks
+// the outcome.
+func planDevices(tx *metadb.Tx, who origami.Caller, img *origami.Image, request []origami.BlockDevice) (*plan, error) {
+	if err := ami.CheckDevices(request); err != nil {
+		return nil, err
+	}
+	merged := make([]origami.BlockDevice, len(img.BlockDevices))
+	copy(merged, img.BlockDevices)
+	fromImage := make(map[string]bool)
+	for _, d := range merged {
+		fromImage[d.DeviceName] = true
+	}
+	for _, r := range request {
+		var err error
+		if merged, err = mergeDevice(merged, r, img.RootDeviceName); err != nil {
+			return nil, err
+		}
+	}
+	// The request may name a device that the image names otherwise.
+	if err := ami.CheckDevices(merged); err != nil {
+		return nil, err
+	}
+	p := &plan{}
+	for _, d := range merged {
+		switch {
+		case d.VirtualName != "":
+			p.stores = append(p.stores, d)
+		case d.EBS != nil:
+			v, err := planVolume(tx, who, d, fromImage[d.DeviceName])
+			if err != nil {
+				return nil, err
+			}
+			if d.DeviceName == img.RootDeviceName {
+				if !ebs.Bootable(v.shape.Type) {
+					return nil, origami.Errorf(origami.CodeInvalidParameterValue, "Volume type %s is not supported for the root device '%s'.", v.shape.Type, d.DeviceName)
+				}
+				p.volumes = append([]plannedVolume{v}, p.volumes...)
+			} else {
+				p.volumes = append(p.volumes, v)
+			}
+		}
+	}
+	return p, nil
+}
+
+// mergeDevice applies one entry of the request to the mapping.
+func mergeDevice(mapping []origami.BlockDevice, r origami.BlockDevice, root string) ([]origami.BlockDevice, error) {
+	at := -1
+	for n, d := range mapping {
+		if d.DeviceName == r.DeviceName {
+			at = n
+		}
+	}
+	switch {
+	case r.NoDevice && r.DeviceName == root:
+		return nil, origami.Errorf(origami.CodeInvalidBlockDeviceMapping, "The root device '%s' cannot be removed from the block device mapping", root)
+	case r.NoDevice && at < 0:
+		return mapping, nil
+	case r.NoDevice:
+		return append(mapping[:at:at], mapping[at+1:]...), nil
+	case at < 0:
+		return append(mapping, r), nil
+	case r.VirtualName != "" && r.DeviceName == root:
+		return nil, origami.Errorf(origami.CodeInvalidBlockDeviceMapping, "The root device '%s' cannot be an instance store volume", root)
+	case r.VirtualName != "":
+		mapping[at] = r
+		return mapping, nil
+	case mapping[at].EBS == nil && r.EBS.Snapshot != "":
+		return nil, origami.Errorf(origami.CodeInvalidBlockDeviceMapping, "snapshotId can only be modified on EBS devices")
+	case mapping[at].EBS == nil:
+		mapping[at] = r
+		return mapping, nil
+	case r.DeviceName == root && r.EBS.Snapshot != "" && r.EBS.Snapshot != mapping[at].EBS.Snapshot:
+		return nil, origami.Errorf(origami.CodeInvalidBlockDeviceMapping, "snapshotId cannot be modified on root device")
+	}
+	e := overlayEBS(*mapping[at].EBS, *r.EBS)
+	mapping[at].EBS = &e
+	return mapping, nil
+}
+
+// overlayEBS replaces the fields of an image's entry that the request gives.
+// A new type drops the performance figures of the old one.
+func overlayEBS(e, r origami.EBSBlockDevice) origami.EBSBlockDevice {
+	if r.Snapshot != "" && r.Snapshot != e.Snapshot {
+		e.Snapshot, e.VolumeSize, e.Encrypted = r.Snapshot, 0, nil
+	}
+	if r.VolumeSize != 0 {
+		e.VolumeSize = r.VolumeSize
+	}
+	if r.VolumeType != "" && r.VolumeType != e.VolumeType {
+		e.VolumeType, e.IOPS, e.Throughput = r.VolumeType, 0, 0
+	}
+	if r.IOPS != 0 {
+		e.IOPS = r.IOPS
+	}
+	if r.Throughput != 0 {
+		e.Throughput = r.Throughput
+	}
+	if r.DeleteOnTermination != nil {
+		e.DeleteOnTermination = r.DeleteOnTermination
+	}
+	if r.Encrypted != nil {
+		e.Encrypted = r.Encrypted
+	}
+	return e
+}
+
+// planVolume decides one volume. The snapshots that the image itself names are
+// read on the image's behalf: who may launch it need not be able to read them.
+func planVolume(tx *metadb.Tx, who origami.Caller, d origami.BlockDevice, fromImage bool) (plannedVolume, error) {
+	v := plannedVolume{device: d.DeviceName, delete: d.EBS.DeleteOnTermination == nil || *d.EBS.DeleteOnTermination}
+	if d.EBS.Snapshot != "" {
+		viewer := who.Account
+		if fromImage {
+			viewer = metadb.System
+		}
+		snap, err := tx.Snapshot(who.Region, viewer, d.EBS.Snapshot)
+		if err != nil {
+			return v, err
+		}
+		if snap.State != origami.SnapshotCompleted {
+			return v, origami.Errorf(origami.CodeIncorrectState, "Snapshot '%s' is not in the completed state.", snap.ID)
+		}
+		v.snapshot = snap
+	} else if d.EBS.VolumeSize == 0 {
+		return v, origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter size/snapshot")
+	}
+	if d.EBS.Encrypted != nil && *d.EBS.Encrypted && (v.snapshot == nil || !v.snapshot.Encrypted) {
+		return v, ami.EncryptionUnsupported(d.DeviceName)
+	}
+	v.shape = ebs.Shape{Type: d.EBS.VolumeType, Size: d.EBS.VolumeSize, IOPS: d.EBS.IOPS, Throughput: d.EBS.Throughput}
+	if v.shape.Size == 0 {
+		v.shape.Size = v.snapshot.VolumeSize
+	}
+	if v.snapshot != nil {
+		if err := ami.CheckSize(v.shape.Size, v.snapshot); err != nil {
+			return v, err
+		}
+	}
+	var err error
+	v.shape, err = v.shape.Decide()
+	return v, err
+}
