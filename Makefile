@@ -37,13 +37,13 @@ debian: ## build the Debian machine of the benchmarks
 	scripts/setup.sh bench
 	scripts/build-debian.sh build/debian.raw
 
-test: setup check guest ## everything CI runs: checks, tests with -race, machines, coverage table
-	ORIGAMI_GUEST=$(abspath $(GUEST)) $(GO) run ./internal/testreport \
+test: setup check guest ## everything CI runs: checks, tests with -race, on both databases, with machines
+	ORIGAMI_TEST_GUEST=$(abspath $(GUEST)) scripts/postgres-test.sh $(GO) run ./internal/testreport \
 		-results build/test-results.txt -skips .ci/skips $(if $(CI),-strict) \
 		$(GO) test -json -vet=off $(RACE) $(TESTFLAGS) ./...
 	$(GO) run ./internal/coverage -results build/test-results.txt -check
 
-unit: ## the tests alone, without machines and without -race
+unit: ## the tests that need neither machines nor PostgreSQL, without -race
 	$(GO) run ./internal/testreport -skips .ci/skips $(GO) test -json -short ./...
 
 check: lint ## formatting, go vet, staticcheck

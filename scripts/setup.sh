@@ -15,8 +15,9 @@ base="make:make git:git"
 # the tiny guest and a machine to boot it; the client to talk with
 demo="$base qemu-system-x86:qemu-system-x86_64 qemu-utils:qemu-img grub-pc-bin:/usr/lib/grub/i386-pc/boot.img
 	grub-common:grub-mkimage cpio:cpio fdisk:sfdisk e2fsprogs:debugfs openssh-client:ssh awscli:aws"
-# foreign tools as judges of our formats and our NBD server; a C compiler for -race
-test="$demo libnbd-bin:nbdcopy nbdkit:nbdkit gcc:gcc libc6-dev:/usr/include/stdio.h"
+# foreign tools as judges of our formats and our NBD server; the other database;
+# a C compiler for -race
+test="$demo postgresql:/usr/lib/postgresql/*/bin/initdb libnbd-bin:nbdcopy nbdkit:nbdkit gcc:gcc libc6-dev:/usr/include/stdio.h"
 # a real Debian machine, and load
 bench="$demo libnbd-bin:nbdcopy fio:fio mmdebstrap:mmdebstrap
 	fakeroot:fakeroot uidmap:newuidmap"
@@ -39,7 +40,7 @@ missing() {
 	for pair in $want; do
 		proof=${pair#*:}
 		case $proof in
-		/*) [ -e "$proof" ] ;;
+		/*) ls $proof >/dev/null 2>&1 ;; # a pattern, perhaps
 		*) command -v "$proof" >/dev/null ;;
 		esac || echo "${pair%%:*}"
 	done | sort -u | tr '\n' ' '
