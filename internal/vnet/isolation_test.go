@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -372,4 +373,40 @@ func TestFlowLimit(t *testing.T) {
 	again, _ := newBooted(t, n, 93)
 	c, err = again.dial("169.254.169.254:80")
 	wantEcho(t, c, err, "metadata")
+}
+
+// The gateway answers for itself and for the addresses that guests may believe
+// to be on their own link, and for nobody else.
+func TestGatewayARP(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	g, _ := newBooted(t, n, 95)
+	gateway := net.HardwareAddr{0xfe, 0, 10, 7, 0, 1}
+	for len(g.seen) > 0 {
+		<-g.seen
+	}
+	for _, target := range []string{"10.7.0.99", "169.254.1.1", "8.8.8.8", "169.254.169.254", "169.254.169.253", "10.7.0.1"} {
+		g.send(arpFrame(header.ARPRequest, g.mac, g.mac, g.ip, netip.MustParseAddr(target)))
+	}
+	var got []string
+	deadline := time.After(patience)
+	for len(got) == 0 || got[len(got)-1] != "10.7.0.1" {
+		select {
+		case f := <-g.seen:
+			h := header.ARP(f[14:])
+			if header.Ethernet(f).Type() != header.ARPProtocolNumber || h.Op() != header.ARPReply {
+				continue
+			}
+			if mac := net.HardwareAddr(h.HardwareAddressSender()); mac.String() != gateway.String() {
+				t.Errorf("answered by %v, want %v", mac, gateway)
+			}
+			a, _ := netip.AddrFromSlice(h.ProtocolAddressSender())
+			got = append(got, a.String())
+		case <-deadline:
+			t.Fatalf("the gateway does not answer; so far: %v", got)
+		}
+	}
+	if want := []string{"169.254.169.254", "169.254.169.253", "10.7.0.1"}; !slices.Equal(got, want) {
+		t.Errorf("answered for %v, want %v", got, want)
+	}
 }

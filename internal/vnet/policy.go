@@ -7,8 +7,8 @@ type Direction int
 
 // The two directions.
 const (
-	ToGuest Direction = iota
-	FromGuest
+	ToGuest   Direction = iota // ingress
+	FromGuest                  // egress
 )
 
 // Policy decides which packets pass a port. Security groups are policies.
@@ -21,7 +21,7 @@ const (
 // resolver. Packets arrive after the source was found to be genuine.
 //
 // Allow runs on the path of every frame, from several goroutines at once, and
-// must not block.
+// must not block or call the network.
 type Policy interface {
 	Allow(dir Direction, p *Packet) bool
 }

@@ -41,8 +41,8 @@ type Attachment struct {
 	p *port
 }
 
-// Stats counts the frames of a port. Every frame of the guest is either counted
-// by one of the reasons for which it was dropped, or went on.
+// Stats counts the frames of a port. What was received and not dropped for one
+// of the reasons here went on, or was answered by the port itself: DHCP.
 type Stats struct {
 	Connected bool   // to the monitor, now
 	Connects  uint64 // how often the monitor was reached
