@@ -29,11 +29,7 @@ func TestModel(t *testing.T) {
 				}
 			},
 			"crash": func(t *rapid.T) {
-				h.fs = h.fs.Crash(uint64(number.Draw(t, "seed")))
-				if err := h.open(); err != nil {
-					t.Fatal(err)
-				}
-				if err := h.adopt(); err != nil {
+				if err := h.crash(uint64(number.Draw(t, "seed"))); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -48,7 +44,7 @@ func TestModel(t *testing.T) {
 
 // TestCrashPoints cuts off random sequences of operations after a random
 // number of changes of the file system, also in the middle of an operation,
-// crashes it, and goes on with what is found. A failure names its seed.
+// then crashes the system or only the process, and goes on with what is found. A failure names its seed.
 func TestCrashPoints(t *testing.T) {
 	t.Parallel()
 	const sequences, crashes = 150, 6
@@ -65,13 +61,14 @@ func TestCrashPoints(t *testing.T) {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 			points++
-			crash := rng.Uint64()
-			h.fs = h.fs.Crash(crash)
-			if err := h.open(); err != nil {
-				t.Fatalf("seed %d: open after crash %d: %v", seed, crash, err)
+			if rng.IntN(3) == 0 {
+				if err := h.kill(); err != nil {
+					t.Fatalf("seed %d: killed at point %d: %v", seed, points, err)
+				}
+				continue
 			}
-			if err := h.adopt(); err != nil {
-				t.Fatalf("seed %d: after crash %d: %v", seed, crash, err)
+			if err := h.crash(rng.Uint64()); err != nil {
+				t.Fatalf("seed %d: crash at point %d: %v", seed, points, err)
 			}
 		}
 	}
@@ -118,8 +115,7 @@ func TestFailures(t *testing.T) {
 				if err := afterFault(h); err != nil {
 					t.Fatalf("%v, seed %d, n %d: afterwards: %v", cause, seed, n, err)
 				}
-				h.fs = h.fs.Crash(uint64(n))
-				if err := errors.Join(h.open(), h.adopt()); err != nil {
+				if err := h.crash(uint64(n)); err != nil {
 					t.Fatalf("%v, seed %d, n %d: after a crash: %v", cause, seed, n, err)
 				}
 			}
@@ -131,7 +127,6 @@ func TestFailures(t *testing.T) {
 // whether one did.
 func withFault(h *harness, cause error, steps int) (bool, error) {
 	for range steps {
-		before := h.dev
 		opErr, wrong := h.step()
 		if wrong != nil {
 			return false, wrong
@@ -140,9 +135,6 @@ func withFault(h *harness, cause error, steps int) (bool, error) {
 			return false, opErr
 		}
 		if opErr != nil {
-			if h.dev == nil { // it was reopening
-				h.dev = before
-			}
 			return true, nil
 		}
 	}
@@ -150,6 +142,9 @@ func withFault(h *harness, cause error, steps int) (bool, error) {
 }
 
 func afterFault(h *harness) error {
+	if h.dev == nil { // Open failed
+		return h.reopen()
+	}
 	if _, err := h.dev.ReadAt(make([]byte, 1), 0); errors.Is(err, overlay.ErrClosed) {
 		return h.reopen()
 	}

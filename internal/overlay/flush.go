@@ -62,9 +62,10 @@ func (d *Device) sync() error {
 	}
 	defer v.release()
 	for _, l := range v.layers {
-		if err := l.commit(d.fsys, d.dir, d.volume); err != nil {
+		if err := l.commit(d.fsys, d.dir, d.live); err != nil {
 			return d.fail(err)
 		}
 	}
+	d.live.trim(v.layers)
 	return nil
 }

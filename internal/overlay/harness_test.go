@@ -58,6 +58,7 @@ type harness struct {
 	dev   *overlay.Device
 	bases map[string]image
 	label int
+	boot  int
 
 	// may holds for each unit what it may be after a crash: as of the last
 	// flush, and after each write since. The last one is what it is now.
@@ -118,9 +119,46 @@ func (h *harness) resolve(label string) (disk.Image, error) {
 }
 
 func (h *harness) open() (err error) {
-	h.dev, err = overlay.Open(h.fs, "vol", h.resolve)
+	h.dev, err = overlay.OpenBoot(h.fs, "vol", strconv.Itoa(h.boot), h.resolve)
 	return err
 }
+
+// crash cuts the power.
+func (h *harness) crash(seed uint64) error {
+	h.fs = h.fs.Crash(seed)
+	h.boot++
+	if err := h.open(); err != nil {
+		return err
+	}
+	return h.adopt()
+}
+
+// kill ends the process, at once: what it wrote stays. Every unit must be as
+// it is now, but for those that the last operation failed on.
+func (h *harness) kill() error {
+	h.fs.ClearFaults()
+	was := h.may
+	h.may = make([][]string, len(was))
+	for i, m := range was {
+		if n := len(m); n >= 3 && m[n-2] == torn {
+			h.may[i] = slices.Clone(m[n-3:])
+		} else {
+			h.may[i] = m[n-1:]
+		}
+	}
+	if err := h.open(); err != nil {
+		return err
+	}
+	if err := h.adopt(); err != nil {
+		return err
+	}
+	for i, m := range was { // it is no more durable than it was
+		h.may[i] = append(slices.DeleteFunc(m, isTorn), h.may[i][len(h.may[i])-1])
+	}
+	return nil
+}
+
+func isTorn(m string) bool { return m == torn }
 
 func (h *harness) size() int { return len(h.may) * unit }
 
@@ -217,7 +255,7 @@ func (h *harness) step() (opErr, wrong error) {
 		if err := h.open(); err != nil {
 			return err, nil
 		}
-		return nil, h.adopt()
+		return nil, h.check()
 	default:
 		return nil, h.check()
 	}
@@ -353,7 +391,7 @@ func (h *harness) adopt() error {
 		if !h.mayBe(i, c) {
 			return fmt.Errorf("unit %d begins with %.8x, which is neither flushed nor written since", i, got[i*unit:])
 		}
-		h.may[i] = append(slices.DeleteFunc(h.may[i], func(m string) bool { return m == torn }), c)
+		h.may[i] = append(slices.DeleteFunc(h.may[i], isTorn), c)
 	}
 	return h.checkFrozen()
 }

@@ -27,6 +27,7 @@ type layer struct {
 	data    durable.File
 	journal journal       // used by commit only
 	seq     atomic.Uint64 // last durable record of the journal
+	epoch   uint64        // number of live records, seq + 1 or + 2; guarded by liveLog.mu
 
 	// Set after the change, and before the write that changed is answered.
 	wrote   atomic.Bool // data must be synced
@@ -41,7 +42,7 @@ func (l *layer) state() layerState {
 // createLayer makes the files of an empty layer, durably. Files of that name
 // are garbage and replaced.
 func createLayer(fsys durable.FS, dir string, v volumeID, id LayerID, size int64) (*layer, error) {
-	l := &layer{id: id, size: size}
+	l := &layer{id: id, size: size, epoch: 1}
 	l.units.resize(size / UnitSize)
 	var err error
 	if l.data, err = replace(fsys, path.Join(dir, dataName(id))); err != nil {
@@ -117,6 +118,7 @@ func (l *layer) load(v volumeID, atLeast uint64) error {
 	l.wrote.Store(true)
 	l.journal.end = end
 	l.seq.Store(seq)
+	l.epoch = seq + 1
 	return nil
 }
 
@@ -134,12 +136,13 @@ func (l *layer) close() error {
 // commit makes what was written to the layer before durable. It is not called
 // concurrently with itself. A FailedError is final; after another error the
 // same changes are tried again.
-func (l *layer) commit(fsys durable.FS, dir string, v volumeID) error {
+func (l *layer) commit(fsys durable.FS, dir string, lg *liveLog) error {
 	wrote, changed := l.wrote.Swap(false), l.changed.Swap(false)
 	var payload []byte
 	rewrite := false
 	if changed {
 		rewrite = l.journal.long(l.units.lines())
+		lg.beginCommit(l)
 		payload = l.units.take(rewrite)
 	}
 	// The map is taken before the sync: it tells of data that is written.
@@ -153,7 +156,7 @@ func (l *layer) commit(fsys durable.FS, dir string, v volumeID) error {
 	}
 	record := encodeRecord(l.seq.Load()+1, payload)
 	if rewrite {
-		if done, err := l.rewrite(fsys, dir, v, record); done || err != nil {
+		if done, err := l.rewrite(fsys, dir, lg.volume, record); done || err != nil {
 			return err
 		}
 	}

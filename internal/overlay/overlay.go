@@ -65,6 +65,7 @@ type Device struct {
 	dir    string
 	volume volumeID
 	size   atomic.Int64
+	live   *liveLog
 	failed atomic.Pointer[FailedError]
 	hold   atomic.Int64 // of the last freeze, in nanoseconds
 
@@ -132,15 +133,26 @@ func create(fsys durable.FS, dir string, size int64, label string) error {
 // Open opens the volume in dir. It calls resolve for the disk of the base, if
 // the label is not empty; the Device closes it when it is no longer needed.
 // Errors wrap fs.ErrNotExist, ErrCorrupt or ErrUnsupported where these apply.
+//
+// If the process died while the volume was open and the operating system lives
+// on, every write that was answered is there. After a crash of the system it is
+// what was flushed, and of each unit perhaps something later.
 func Open(fsys durable.FS, dir string, resolve func(label string) (disk.Image, error)) (*Device, error) {
-	d, err := open(fsys, dir, resolve)
+	return OpenBoot(fsys, dir, bootID(), resolve)
+}
+
+// OpenBoot is Open for a caller who knows whether the operating system has
+// crashed: boot, of at most 64 bytes, must differ after it has. If boot is
+// empty, the death of the process counts as a crash of the system.
+func OpenBoot(fsys durable.FS, dir, boot string, resolve func(label string) (disk.Image, error)) (*Device, error) {
+	d, err := open(fsys, dir, boot, resolve)
 	if err != nil {
 		return nil, fmt.Errorf("open volume %s: %w", dir, err)
 	}
 	return d, nil
 }
 
-func open(fsys durable.FS, dir string, resolve func(string) (disk.Image, error)) (*Device, error) {
+func open(fsys durable.FS, dir, boot string, resolve func(string) (disk.Image, error)) (*Device, error) {
 	st, err := readState(fsys, dir)
 	if err != nil {
 		return nil, err
@@ -175,6 +187,9 @@ func open(fsys durable.FS, dir string, resolve func(string) (disk.Image, error))
 			return nil, errors.Join(err, v.close())
 		}
 	}
+	if d.live, err = openLive(fsys, dir, st.volume, boot, v.layers); err != nil {
+		return nil, errors.Join(err, v.close())
+	}
 	d.view = v
 	v.hold()
 	return d, nil
@@ -186,12 +201,13 @@ func removeGarbage(fsys durable.FS, dir string, st *state) error {
 	if err != nil {
 		return err
 	}
-	known := make(map[string]bool)
+	known := map[string]bool{liveNames[0]: true, liveNames[1]: true}
 	for _, l := range st.layers {
 		known[dataName(l.id)], known[mapName(l.id)] = true, true
 	}
 	for _, name := range names {
-		ours := strings.HasSuffix(name, dataSuffix) || strings.HasSuffix(name, mapSuffix) || strings.HasSuffix(name, durable.TempSuffix)
+		ours := strings.HasSuffix(name, dataSuffix) || strings.HasSuffix(name, mapSuffix) ||
+			strings.HasSuffix(name, liveSuffix) || strings.HasSuffix(name, durable.TempSuffix)
 		if !ours || known[name] {
 			continue
 		}
@@ -259,6 +275,7 @@ func (d *Device) Close() error {
 	if d.next != nil {
 		err = errors.Join(err, d.next.close())
 	}
+	err = errors.Join(err, d.live.close())
 	v.release()
 	if err != nil {
 		return fmt.Errorf("close volume %s: %w", d.dir, err)

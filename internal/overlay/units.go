@@ -217,6 +217,31 @@ func (m *unitMap) take(all bool) []byte {
 	return e.buf
 }
 
+// peek returns entries for the lines that are dirty, and leaves them so.
+func (m *unitMap) peek() []byte {
+	var e entries
+	for i, sl := range *m.slots.Load() {
+		mask := sl.dirty.Load()
+		p := sl.page.Load()
+		for ; p != nil && mask != 0; mask &= mask - 1 {
+			l := bits.TrailingZeros64(mask)
+			e.add(int64(i)*pageLines+int64(l), p, l)
+		}
+	}
+	return e.buf
+}
+
+// entriesOf returns entries for n lines.
+func (m *unitMap) entriesOf(line, n int64) []byte {
+	var e entries
+	for ; n > 0; line, n = line+1, n-1 {
+		if p := m.slotAt(line * lineUnits).page.Load(); p != nil {
+			e.add(line, p, int(line%pageLines))
+		}
+	}
+	return e.buf
+}
+
 // entries is a payload in the making. Neighbouring lines of one form share an
 // entry.
 type entries struct {

@@ -73,7 +73,7 @@ func (d *Device) writeUnits(p []byte, off int64) error {
 	region := &d.regions[off/regionSize%int64(len(d.regions))]
 	region.RLock()
 	defer region.RUnlock()
-	return d.top.write(p, off)
+	return d.write(p, off)
 }
 
 // writable is called with gate held.
@@ -84,9 +84,10 @@ func (d *Device) writable() error {
 	return d.broken()
 }
 
-// write writes p, and says that the units it touches are data: they are
-// written whole, or were data before.
-func (l *layer) write(p []byte, off int64) error {
+// write writes p into the top, and says that the units it touches are data:
+// they are written whole, or were data before. It is called with gate held.
+func (d *Device) write(p []byte, off int64) error {
+	l := d.top
 	_, err := l.data.WriteAt(p, off)
 	l.wrote.Store(true)
 	if err != nil {
@@ -99,7 +100,7 @@ func (l *layer) write(p []byte, off int64) error {
 	}
 	l.units.set(unit, n, data)
 	l.changed.Store(true)
-	return nil
+	return d.live.add(l, unit, n)
 }
 
 // writePart writes a part of one unit.
@@ -145,7 +146,7 @@ func (d *Device) complete(p []byte, off int64, top *layer, below []byte) (bool, 
 	unit := off / UnitSize
 	switch top.units.state(unit) {
 	case data:
-		return true, top.write(p, off)
+		return true, d.write(p, off)
 	case zero:
 		below = make([]byte, UnitSize)
 	default:
@@ -154,7 +155,7 @@ func (d *Device) complete(p []byte, off int64, top *layer, below []byte) (bool, 
 		}
 	}
 	copy(below[off%UnitSize:], p)
-	return true, top.write(below, unit*UnitSize)
+	return true, d.write(below, unit*UnitSize)
 }
 
 // WriteZeroes makes the range read as zeros and gives back the space of its
@@ -241,6 +242,9 @@ func (d *Device) zeroUnits(off, n int64) error {
 	written := top.units.holds(unit, units, data)
 	top.units.set(unit, units, zero)
 	top.changed.Store(true)
+	if err := d.live.add(top, unit, units); err != nil {
+		return err
+	}
 	if !written {
 		return nil // nothing of it is in the data file
 	}
