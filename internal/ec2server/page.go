@@ -1,0 +1,131 @@
+package ec2server
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"iter"
+	"strings"
+
+	"origami"
+	"origami/internal/metadb"
+)
+
+// pager is the piece of a list that a request asks for. Lists are in ascending
+// order of a key, and a page begins behind the key where the one before it
+// ended, so that nothing is skipped or repeated when the list changes in
+// between. The zero pager asks for the whole list.
+type pager struct {
+	after string // key to begin behind, "" to begin at the start
+	limit int    // most to return, 0 for all
+	next  func(last string) *string
+}
+
+const (
+	macSize      = 16   // bytes in front of the key in a page token
+	maxNextToken = 2048 // bytes of a token that are looked at; keys are IDs and names
+)
+
+// page opens the NextToken of a request. MaxResults is within its bounds: the
+// dispatch has checked it. The key after which the page begins is in the
+// token, behind an authenticator, so that no server has to remember it.
+func (s *Server) page(who origami.Caller, operation string, in any, maxResults *int32, token *string) (pager, error) {
+	asked := fingerprint(in)
+	p := pager{
+		limit: int(deref(maxResults)),
+		next: func(last string) *string {
+			mac := s.pageMAC(who, operation, asked, last)
+			return ptr(base64.RawURLEncoding.EncodeToString(append(mac, last...)))
+		},
+	}
+	if deref(token) == "" {
+		return p, nil
+	}
+	bad := origami.Errorf(origami.CodeInvalidNextToken, "The specified NextToken is not valid for this request.")
+	if len(*token) > maxNextToken {
+		return p, bad
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(*token)
+	if err != nil || len(raw) <= macSize {
+		return p, bad
+	}
+	p.after = string(raw[macSize:])
+	if !hmac.Equal(raw[:macSize], s.pageMAC(who, operation, asked, p.after)) {
+		return p, bad
+	}
+	return p, nil
+}
+
+// pageMAC binds a token to the account, region, operation and parameters that
+// it was made for.
+func (s *Server) pageMAC(who origami.Caller, operation string, asked [32]byte, after string) []byte {
+	m := hmac.New(sha256.New, s.tokenKey[:])
+	// None of the fields holds a NUL, so they cannot run together.
+	m.Write([]byte(strings.Join([]string{"page", string(who.Account), string(who.Region), operation, ""}, "\x00")))
+	m.Write(asked[:])
+	m.Write([]byte(after))
+	return m.Sum(nil)[:macSize]
+}
+
+// tagged is a noun with the tags that the caller gave it.
+type tagged[T any] struct {
+	noun T
+	tags origami.Tags
+}
+
+// tagBatch is how many nouns get their tags in one query.
+const tagBatch = 256
+
+// collect reads a list in ascending order of id, which begins behind the
+// page's after, together with the caller's tags. It returns what keep accepts,
+// up to the page's limit, and the token of the next page if there is more.
+func collect[T any](tx *metadb.Tx, who origami.Caller, p pager, list iter.Seq2[T, error], id func(T) string, keep func(tagged[T]) bool) ([]tagged[T], *string, error) {
+	var kept []tagged[T]
+	for batch, err := range batches(list, tagBatch) {
+		if err != nil {
+			return nil, nil, err
+		}
+		ids := make([]string, len(batch))
+		for i, noun := range batch {
+			ids[i] = id(noun)
+		}
+		tags, err := tx.Tags(who.Region, who.Account, ids...)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, noun := range batch {
+			t := tagged[T]{noun, tags[ids[i]]}
+			if !keep(t) {
+				continue
+			}
+			if p.limit > 0 && len(kept) == p.limit {
+				return kept, p.next(id(kept[len(kept)-1].noun)), nil
+			}
+			kept = append(kept, t)
+		}
+	}
+	return kept, nil, nil
+}
+
+// batches yields the elements of a list in slices of up to n, which are
+// reused.
+func batches[T any](list iter.Seq2[T, error], n int) iter.Seq2[[]T, error] {
+	return func(yield func([]T, error) bool) {
+		batch := make([]T, 0, n)
+		for item, err := range list {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if batch = append(batch, item); len(batch) == n {
+				if !yield(batch, nil) {
+					return
+				}
+				batch = batch[:0]
+			}
+		}
+		if len(batch) > 0 {
+			yield(batch, nil)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package ec2server
+
+// Parameters of block device mappings, by what a mapping is for.
+const (
+	imageDevices = `
+		BlockDeviceMapping.N.DeviceName
+		BlockDeviceMapping.N.NoDevice
+		BlockDeviceMapping.N.VirtualName
+		BlockDeviceMapping.N.Ebs.DeleteOnTermination
+		BlockDeviceMapping.N.Ebs.Encrypted
+		BlockDeviceMapping.N.Ebs.Iops
+		BlockDeviceMapping.N.Ebs.SnapshotId
+		BlockDeviceMapping.N.Ebs.Throughput
+		BlockDeviceMapping.N.Ebs.VolumeSize
+		BlockDeviceMapping.N.Ebs.VolumeType `
+
+	filters           = ` Filter.* `
+	tagSpecifications = ` TagSpecification.* `
+)
+
+// parameters lists what each operation acts upon, in the notation of
+// awsquery.ParseSupport; DryRun, MaxResults and NextToken go without saying.
+// Everything else that EC2 has is refused by name. A parameter with values
+// after "=" is one that clients send although they mean the default.
+var parameters = map[string]string{
+	"CreateImage":               `InstanceId Name Description NoReboot SnapshotLocation=regional` + imageDevices + tagSpecifications,
+	"CreateKeyPair":             `KeyName KeyType KeyFormat=pem` + tagSpecifications,
+	"CreateSnapshot":            `VolumeId Description Location=regional` + tagSpecifications,
+	"CreateTags":                `ResourceId.N Tag.*`,
+	"DeleteKeyPair":             `KeyName KeyPairId`,
+	"DeleteSnapshot":            `SnapshotId`,
+	"DeleteTags":                `ResourceId.N Tag.*`,
+	"DeregisterImage":           `ImageId DeleteAssociatedSnapshots`,
+	"DescribeAvailabilityZones": `ZoneName.N ZoneId.N AllAvailabilityZones` + filters,
+	"DescribeImages":            `ImageId.N Owner.N ExecutableBy.N IncludeDeprecated IncludeDisabled` + filters,
+	"DescribeInstances":         `InstanceId.N` + filters,
+	"DescribeKeyPairs":          `KeyName.N KeyPairId.N IncludePublicKey` + filters,
+	"DescribeRegions":           `RegionName.N AllRegions` + filters,
+	"DescribeSnapshots":         `SnapshotId.N Owner.N RestorableBy.N` + filters,
+	"DescribeSubnets":           `SubnetId.N` + filters,
+	"DescribeTags":              filters,
+	"DescribeVolumes":           `VolumeId.N` + filters,
+	"DescribeVpcs":              `VpcId.N` + filters,
+	"GetConsoleOutput":          `InstanceId Latest`,
+	"ImportKeyPair":             `KeyName PublicKeyMaterial` + tagSpecifications,
+	"RebootInstances":           `InstanceId.N`,
+	"RegisterImage": `Name Description Architecture VirtualizationType RootDeviceName KernelId RamdiskId
+		EnaSupport SriovNetSupport BootMode TpmSupport UefiData ImdsSupport` + imageDevices + tagSpecifications,
+	"RunInstances": `ImageId InstanceType MinCount MaxCount KeyName UserData ClientToken
+		SubnetId PrivateIpAddress SecurityGroupId.N SecurityGroup.N
+		InstanceInitiatedShutdownBehavior DisableApiTermination DisableApiStop EbsOptimized Monitoring.Enabled
+		Placement.AvailabilityZone Placement.Tenancy=default
+		MetadataOptions.HttpEndpoint MetadataOptions.HttpTokens MetadataOptions.HttpPutResponseHopLimit
+		MetadataOptions.InstanceMetadataTags MetadataOptions.HttpProtocolIpv6=disabled
+		NetworkInterface.N.DeviceIndex=0 NetworkInterface.N.SubnetId NetworkInterface.N.SecurityGroupId.N
+		NetworkInterface.N.PrivateIpAddress NetworkInterface.N.AssociatePublicIpAddress NetworkInterface.N.DeleteOnTermination=true
+		CapacityReservationSpecification.CapacityReservationPreference=open|none
+		CreditSpecification.CpuCredits=standard|unlimited
+		EnclaveOptions.Enabled=false HibernationOptions.Configured=false` + imageDevices + tagSpecifications,
+	"StartInstances":     `InstanceId.N`,
+	"StopInstances":      `InstanceId.N Force SkipOsShutdown Hibernate=false`,
+	"TerminateInstances": `InstanceId.N Force SkipOsShutdown`,
+}
