@@ -61,7 +61,7 @@ func verify(t *testing.T, s Sink, want []byte) {
 }
 
 func testEmpty(t *testing.T, create func(*testing.T, int64) Sink) {
-	for _, size := range sizes {
+	for _, size := range append([]int64{0}, sizes...) {
 		verify(t, create(t, size), make([]byte, size))
 	}
 }

@@ -17,6 +17,13 @@ func (w *writer) writeCompressed(p []byte, off int64) error {
 		if err := w.add(b, c.cluster, c.b, c.zero); err != nil {
 			return err
 		}
+		if len(b.packed) < packSize {
+			continue
+		}
+		if err := w.store(b); err != nil {
+			return err
+		}
+		b.reset()
 	}
 	return w.store(b)
 }
@@ -40,8 +47,13 @@ func (w *writer) newBatch() *batch {
 	if b == nil {
 		b = &batch{}
 	}
-	b.packed, b.items = b.packed[:0], b.items[:0]
+	b.reset()
 	return b
+}
+
+func (b *batch) reset() {
+	clear(b.items) // they refer to buffers of the caller
+	b.packed, b.items = b.packed[:0], b.items[:0]
 }
 
 // add compresses a whole cluster, or what of it is on the disk, into b. It
