@@ -145,6 +145,10 @@ func (m *Image) Touched(ctx context.Context) (read, total int64, err error) {
 // Zero as a whole.
 func (m *Image) Extents(ctx context.Context, off int64) iter.Seq2[disk.Extent, error] {
 	return func(yield func(disk.Extent, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(disk.Extent{}, err)
+			return
+		}
 		size := m.root.Size
 		off := max(off, 0)
 		from := off // of the run of data in hand, which ends at to

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"origami/internal/objstore"
@@ -24,7 +25,9 @@ type pack struct {
 	off     int64
 	entries []Entry
 	claims  []*claim
-	err     error // valid once done is closed
+
+	failed atomic.Bool // set before anybody is told
+	err    error       // valid once done is closed
 }
 
 // errSealed says that a pack was closed to records before this one came.
@@ -127,6 +130,7 @@ func (p *pack) fail(err error) {
 }
 
 func (p *pack) failLocked(err error) {
+	p.failed.Store(true)
 	err = errors.Join(err, p.w.Abort())
 	p.w = nil
 	p.s.spawn(func() { p.settle(err) })
@@ -174,20 +178,11 @@ func (p *pack) settle(err error) {
 	if err != nil && !errors.Is(err, ErrClosed) {
 		p.s.log.Error("pack is discarded", "pack", p.info.ID.String(), "err", err)
 	}
+	p.failed.Store(err != nil)
 	p.mu.Lock()
 	claims := p.claims
 	p.err, p.claims, p.entries = err, nil, nil
 	p.mu.Unlock()
 	p.s.release(slices.Values(claims))
 	close(p.done)
-}
-
-// failed returns the error of a pack that is settled.
-func (p *pack) failed() error {
-	select {
-	case <-p.done:
-		return p.err
-	default:
-		return nil
-	}
 }

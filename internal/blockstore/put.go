@@ -89,12 +89,15 @@ func (c claimed) await(ctx context.Context, out *stored) (bool, error) {
 	if c.claim.err != nil {
 		return false, nil
 	}
-	if p := c.claim.pack; p != nil {
-		if p.failed() != nil {
-			return false, nil
-		}
-		out.depend(p)
+	p := c.claim.pack
+	if p == nil {
+		return true, nil
 	}
+	if p.failed.Load() {
+		<-p.done // soon: it only has to forget its claims
+		return false, nil
+	}
+	out.depend(p)
 	return true, nil
 }
 

@@ -131,12 +131,15 @@ func (h *head) parseFrames(table []byte) error {
 	return nil
 }
 
+// blank is where a head will be.
+var blank [maxHead]byte
+
 // appendRecord appends the record of plain to dst, which is empty but should
 // have room for maxRecord.
 func (c *compressor) appendRecord(dst []byte, k kind, id ID, plain []byte, codec packed, frames int) []byte {
 	h := head{kind: k, codec: codec, frames: frames, id: id}
 	start := h.size()
-	dst = c.appendFrames(dst[:start], &h, plain)
+	dst = c.appendFrames(append(dst[:0], blank[:start]...), &h, plain)
 	if codec != packedRaw && h.stored > len(plain)-len(plain)/minGainParts {
 		h.codec = packedRaw
 		dst = c.appendFrames(dst[:start], &h, plain)
