@@ -216,7 +216,7 @@ func TestWriterRefuses(t *testing.T) {
 func TestWriterBeyondMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	const leaves = 1400
+	const leaves = 1300
 	mod := newModel(leaves * leaf)
 	writer, err := w.NewWriter(mod.size, blockstore.Root{})
 	if err != nil {

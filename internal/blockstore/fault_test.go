@@ -14,8 +14,8 @@ import (
 // import5 writes a small disk: several packs, parts of blocks, two leaves.
 func import5(s *blockstore.Store, mod *model) (blockstore.Root, error) {
 	writes := []write{
-		{0, pattern(7, block)}, {block, pattern(1, block)}, {2*block + 5, pattern(2, 1000)},
-		{leaf, pattern(3, 2*block)}, {leaf + 3*block, pattern(15, block)},
+		{0, pattern(8, block)}, {block, pattern(1, block)}, {2*block + 5, pattern(2, 1000)},
+		{leaf, pattern(3, 2*block)}, {leaf + 3*block, pattern(16, block)},
 	}
 	for _, w := range writes {
 		mod.write(w.data, w.off)
@@ -47,8 +47,8 @@ func everyFault(t *testing.T, op durabletest.Op, n int, fault error) (struck boo
 	w := openWorld(t, durabletest.New(), small())
 	defer func() { w.close(t) }()
 	old := newModel(block)
-	old.write(pattern(23, block), 0)
-	oldRoot := mustCreate(t, w.Store, block, blockstore.Root{}, write{0, pattern(23, block)})
+	old.write(pattern(24, block), 0)
+	oldRoot := mustCreate(t, w.Store, block, blockstore.Root{}, write{0, pattern(24, block)})
 
 	w.fs.Fail(op, n, fault)
 	mod := newModel(leaf + 4*block)
@@ -88,8 +88,8 @@ func TestEveryCrash(t *testing.T) {
 	for steps := 0; ; steps++ {
 		w := openWorld(t, durabletest.New(), small())
 		old := newModel(block)
-		old.write(pattern(23, block), 0)
-		oldRoot := mustCreate(t, w.Store, block, blockstore.Root{}, write{0, pattern(23, block)})
+		old.write(pattern(24, block), 0)
+		oldRoot := mustCreate(t, w.Store, block, blockstore.Root{}, write{0, pattern(24, block)})
 		w.fs.StopAfter(steps)
 		mod := newModel(leaf + 4*block)
 		root, err := import5(w.Store, mod)
