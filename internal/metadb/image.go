@@ -31,21 +31,19 @@ var images = &table[origami.Image]{
 		}
 		return []any{string(i.State), i.Name, live}
 	},
-	children: []child[origami.Image]{
-		{
-			name: "image_grants", key: "image", column: "account",
-			values: func(i *origami.Image) []string { return grantees(i.Public, i.SharedWith) },
-		},
-		{
-			name: "image_snapshots", key: "image", column: "snapshot",
-			values: func(i *origami.Image) []string {
-				if i.State == origami.ImageDeregistered {
-					return nil
-				}
-				return texts(i.Snapshots())
-			},
-		},
+	grants: &child[origami.Image]{
+		name: "image_grants", key: "image", column: "account",
+		values: func(i *origami.Image) []string { return grantees(i.Public, i.SharedWith) },
 	},
+	children: []child[origami.Image]{{
+		name: "image_snapshots", key: "image", column: "snapshot",
+		values: func(i *origami.Image) []string {
+			if i.State == origami.ImageDeregistered {
+				return nil
+			}
+			return texts(i.Snapshots())
+		},
+	}},
 	listed: "t.state <> 'deregistered'",
 	filters: map[string]filter{
 		"image-id":                         {column: "id", selective: true},
@@ -55,8 +53,6 @@ var images = &table[origami.Image]{
 		"block-device-mapping.snapshot-id": {child: "image_snapshots", key: "image", value: "snapshot", selective: true},
 	},
 }
-
-func init() { images.grants = &images.children[0] }
 
 // PutImage inserts an image. Its snapshots must be there already. The error is
 // InvalidAMIName.Duplicate if the owner has an image of that name that is not

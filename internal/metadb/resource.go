@@ -22,6 +22,14 @@ func (tx *Tx) Visible(region origami.Region, viewer origami.AccountID, id string
 }
 
 func seen[T any](t *table[T], tx *Tx, region origami.Region, viewer origami.AccountID, id string) error {
-	_, err := t.get(tx, region, viewer, id)
+	where, args := t.visible(viewer)
+	if t.listed != "" {
+		where += " AND " + t.listed
+	}
+	_, ok, err := one[int64](tx, "SELECT 1 FROM "+t.name+" t WHERE t.region = ? AND t.id = ? AND "+where,
+		append([]any{string(region), id}, args...)...)
+	if err == nil && !ok {
+		err = origami.NotFound(id)
+	}
 	return err
 }

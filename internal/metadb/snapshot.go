@@ -13,10 +13,10 @@ var snapshots = &table[origami.Snapshot]{
 	},
 	columns: []string{"state", "volume"},
 	values:  func(s *origami.Snapshot) []any { return []any{string(s.State), string(s.Volume)} },
-	children: []child[origami.Snapshot]{{
+	grants: &child[origami.Snapshot]{
 		name: "snapshot_grants", key: "snapshot", column: "account",
 		values: func(s *origami.Snapshot) []string { return grantees(s.Public, s.SharedWith) },
-	}},
+	},
 	filters: map[string]filter{
 		"snapshot-id": {column: "id", selective: true},
 		"volume-id":   {column: "volume", selective: true},
@@ -24,8 +24,6 @@ var snapshots = &table[origami.Snapshot]{
 		"status":      {column: "state"},
 	},
 }
-
-func init() { snapshots.grants = &snapshots.children[0] }
 
 // PutSnapshot inserts a snapshot.
 func (tx *Tx) PutSnapshot(s *origami.Snapshot) error { return snapshots.put(tx, s) }

@@ -23,7 +23,7 @@ type table[T any] struct {
 	columns  []string          // beside region, id, owner and the document
 	values   func(*T) []any    // of columns
 	children []child[T]        // rows that are kept in step
-	grants   *child[T]         // that of children which says who else may see it, if any
+	grants   *child[T]         // rows that say who else may see it; nil if nobody
 	listed   string            // condition on the rows that lists show, over "t"; "" for all
 	filters  map[string]filter // filters that narrow, by name
 }
@@ -63,12 +63,24 @@ func (t *table[T]) put(tx *Tx, v *T) error {
 	if _, err := tx.exec(query, args...); err != nil {
 		return err
 	}
-	for i := range t.children {
-		if err := t.children[i].put(tx, region, id, v); err != nil {
+	for _, c := range t.kept() {
+		if err := c.put(tx, region, id, v); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// kept are the tables with rows that follow from a noun.
+func (t *table[T]) kept() []*child[T] {
+	var out []*child[T]
+	for i := range t.children {
+		out = append(out, &t.children[i])
+	}
+	if t.grants != nil {
+		out = append(out, t.grants)
+	}
+	return out
 }
 
 // get reads a noun that viewer may see.
@@ -144,8 +156,7 @@ func (t *table[T]) replace(tx *Tx, region origami.Region, id string, old, v *T) 
 	if _, err := tx.exec("UPDATE "+t.name+" SET "+set+" WHERE region = ? AND id = ?", args...); err != nil {
 		return err
 	}
-	for n := range t.children {
-		c := &t.children[n]
+	for _, c := range t.kept() {
 		if c.same(old, v) {
 			continue
 		}
@@ -161,8 +172,8 @@ func (t *table[T]) replace(tx *Tx, region origami.Region, id string, old, v *T) 
 
 // remove deletes a noun and everybody's tags on it.
 func (t *table[T]) remove(tx *Tx, region origami.Region, id string) error {
-	for n := range t.children {
-		if err := t.children[n].remove(tx, region, id); err != nil {
+	for _, c := range t.kept() {
+		if err := c.remove(tx, region, id); err != nil {
 			return err
 		}
 	}
