@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -312,6 +313,34 @@ func TestRouter(t *testing.T) {
 	b.echo(22, "far")
 	c, err := a.dial("10.7.2.12:22")
 	wantEcho(t, c, err, "far")
+
+	// On the way, a packet loses a hop and takes the router's hardware
+	// address; without a hop left it gets lost.
+	datagram := udpFrame(a.mac, net.HardwareAddr{0xfe, 0, 10, 7, 1, 1}, netip.AddrPortFrom(a.ip, 9), netip.AddrPortFrom(b.ip, 9), []byte("routed"))
+	last := slices.Clone(datagram)
+	ip := header.IPv4(last[14:])
+	ip.SetTTL(1)
+	ip.SetChecksum(0)
+	ip.SetChecksum(^ip.CalculateChecksum())
+	a.send(last)
+	a.send(datagram)
+	for deadline := time.After(patience); ; {
+		var f []byte
+		select {
+		case f = <-b.seen:
+		case <-deadline:
+			t.Fatal("a datagram was not routed")
+		}
+		if !strings.HasSuffix(string(f), "routed") {
+			continue
+		}
+		h := header.IPv4(f[14:])
+		src := net.HardwareAddr(header.Ethernet(f).SourceAddress()).String()
+		if h.TTL() != 63 || !h.IsChecksumValid() || src != "fe:00:0a:07:02:01" {
+			t.Errorf("routed packet: TTL %d, checksum valid %v, from %s", h.TTL(), h.IsChecksumValid(), src)
+		}
+		break
+	}
 
 	bt.SetPolicy(vnet.PolicyFunc(func(_ vnet.Direction, p *vnet.Packet) bool { return p.Src.Addr() != a.ip }))
 	if c, err := a.dialFor("10.7.2.12:22", 300*time.Millisecond); err == nil {
