@@ -35,9 +35,9 @@ var house = []string{
 	// 3 to 5 concepts: the verbs of EBS, then of AMIs, then what uses both.
 	`internal/ebs`,
 	`internal/ami`,
-	`internal/instance`,
+	`internal/instance internal/vmie`,
 	// 6 doors: one protocol each.
-	`internal/endpoint internal/ec2server internal/stsserver internal/imds`,
+	`internal/endpoint internal/ec2server internal/stsserver internal/importserver internal/imds`,
 	// 7 roof: the program, and the tools of the build.
 	`cmd/origami internal/coverage internal/testreport`,
 }

@@ -18,7 +18,7 @@ import (
 // starts.
 type fabric struct {
 	db       *metadb.DB
-	metadata func(origami.SubnetID, net.Listener)
+	metadata func(*origami.Subnet, net.Listener)
 	log      *slog.Logger
 
 	mu       sync.Mutex // guards the following
@@ -74,7 +74,7 @@ func (f *fabric) network(ctx context.Context, region origami.Region, id origami.
 		n.Close()
 		return nil, fmt.Errorf("listen for the metadata service: %w", err)
 	}
-	f.metadata(id, l)
+	f.metadata(sub, l)
 	f.networks[id] = n
 	return n, nil
 }

@@ -44,7 +44,7 @@ type Config struct {
 	// Metadata serves the instance metadata service to the guests of one
 	// subnet until the listener closes. The remote address of a connection is
 	// the guest's private address.
-	Metadata func(subnet origami.SubnetID, l net.Listener)
+	Metadata func(subnet *origami.Subnet, l net.Listener)
 
 	// Host is what machines may use in all.
 	Host Capacity

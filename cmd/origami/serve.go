@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"origami"
+	"origami/internal/vmm/qemu"
+)
+
+// options are the flags of serve.
+type options struct {
+	dir          dataDir
+	listen       string
+	regions      []origami.Region
+	publicPrefix netip.Prefix
+	accel        string
+	qemu         string
+	grace        time.Duration
+	cache        int64 // MiB
+	logLevel     slog.Level
+}
+
+func serveCommand() *cobra.Command {
+	var o options
+	var dir, prefix, level string
+	var regions []string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the service",
+		Long: `Run the service until SIGINT or SIGTERM. Virtual machines go on when it ends,
+and it finds them again when it starts.`,
+		Example: "  origami serve --data-dir ~/origami --listen 127.0.0.1:8773 --regions us-east-1,eu-west-1",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.parse(dir, prefix, level, regions); err != nil {
+				return err
+			}
+			return serve(c.Context(), o, c.OutOrStdout())
+		},
+	}
+	dataDirFlag(c, &dir)
+	f := c.Flags()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8773", "address of the API")
+	f.StringSliceVar(&regions, "regions", []string{"us-east-1", "eu-west-1"}, "regions to serve")
+	f.StringVar(&prefix, "public-prefix", "127.10.0.0/16", "loopback addresses for instances")
+	f.StringVar(&o.accel, "accel", qemu.AccelAuto, "how machines run: auto, kvm or tcg")
+	f.StringVar(&o.qemu, "qemu", "", "QEMU program (default: qemu-system-x86_64 in the PATH)")
+	f.DurationVar(&o.grace, "shutdown-grace", 2*time.Minute, "how long a guest may take to shut down before it is powered off")
+	f.Int64Var(&o.cache, "cache-mib", 64, "memory for decoded blocks, in MiB")
+	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	return c
+}
+
+// parse checks the flags that are more than a string.
+func (o *options) parse(dir, prefix, level string, regions []string) error {
+	var err error
+	if o.dir, err = absolute(dir); err != nil {
+		return err
+	}
+	if o.publicPrefix, err = netip.ParsePrefix(prefix); err != nil {
+		return fmt.Errorf("--public-prefix: %w", err)
+	}
+	if a := o.publicPrefix.Addr(); !a.Is4() || !a.IsLoopback() || o.publicPrefix.Bits() < 8 || o.publicPrefix.Bits() > 30 {
+		return fmt.Errorf("--public-prefix: %s is no part of 127.0.0.0/8 with room for instances", prefix)
+	}
+	if err := o.logLevel.UnmarshalText([]byte(level)); err != nil {
+		return fmt.Errorf("--log-level: %w", err)
+	}
+	if o.cache < 1 || o.cache > 1<<20 {
+		return fmt.Errorf("--cache-mib: %d is not between 1 and %d", o.cache, 1<<20)
+	}
+	seen := make(map[string]bool)
+	for _, r := range regions {
+		if !validRegion(r) || seen[r] {
+			return fmt.Errorf("--regions: %q is no region name, or there twice", r)
+		}
+		seen[r] = true
+		o.regions = append(o.regions, origami.Region(r))
+	}
+	if len(o.regions) == 0 {
+		return fmt.Errorf("--regions: name at least one")
+	}
+	return nil
+}
+
+// validRegion reports whether s looks like a region: words of lower-case
+// letters and a number, "us-east-1".
+func validRegion(s string) bool {
+	parts := strings.Split(s, "-")
+	if len(parts) < 3 || len(s) > 32 {
+		return false
+	}
+	for i, p := range parts {
+		letters := "abcdefghijklmnopqrstuvwxyz"
+		if i == len(parts)-1 {
+			letters = "0123456789"
+		}
+		if p == "" || strings.Trim(p, letters) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// newLogger logs to standard error: for people on a terminal, as JSON
+// otherwise.
+func newLogger(level slog.Level) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		return slog.New(slog.NewTextHandler(os.Stderr, opts))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, opts))
+}
+
+// banner tells a person who started the service what to do next.
+func (o options) banner(url string) string {
+	self, err := os.Executable()
+	if err != nil {
+		self = "origami"
+	}
+	if rel, err := filepath.Rel(".", self); err == nil && len(rel) < len(self) {
+		self = rel
+	}
+	return fmt.Sprintf(`Origami serves EC2 at %s in %s.
+In another terminal:
+
+  eval "$(%s env --data-dir %s)"
+  aws ec2 describe-images --owners self
+`, url, joinRegions(o.regions, ", "), quoteIfNeeded(self), quoteIfNeeded(string(o.dir)))
+}
+
+func joinRegions(regions []origami.Region, sep string) string {
+	names := make([]string, len(regions))
+	for i, r := range regions {
+		names[i] = string(r)
+	}
+	return strings.Join(names, sep)
+}

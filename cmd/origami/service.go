@@ -1,0 +1,341 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"origami"
+	"origami/internal/ami"
+	"origami/internal/blockstore"
+	"origami/internal/durable"
+	"origami/internal/ebs"
+	"origami/internal/ec2server"
+	"origami/internal/endpoint"
+	"origami/internal/iam"
+	"origami/internal/importserver"
+	"origami/internal/instance"
+	"origami/internal/metadb"
+	"origami/internal/objstore/dir"
+	"origami/internal/sigv4"
+	"origami/internal/stsserver"
+	"origami/internal/task"
+	"origami/internal/vmie"
+	"origami/internal/vmm/qemu"
+)
+
+// publicPorts are the TCP ports of an instance that its public address
+// forwards.
+var publicPorts = []uint16{22, 80, 443, 3389, 5985, 5986, 8080, 8443}
+
+// service is everything that a running installation consists of, in the order
+// in which it is built.
+type service struct {
+	o   options
+	log *slog.Logger
+	ctx context.Context // ends when the service stops
+
+	db        *metadb.DB
+	accounts  *iam.Service
+	bucket    *dir.Bucket
+	store     *blockstore.Store
+	queue     *task.Queue
+	ebs       *ebs.Service
+	ami       *ami.Service
+	machines  *qemu.Driver
+	instances *instance.Service
+	vmie      *vmie.Service
+
+	background sync.WaitGroup
+}
+
+// serve runs the service until ctx ends.
+func serve(ctx context.Context, o options, out io.Writer) (err error) {
+	if err := o.dir.make(); err != nil {
+		return err
+	}
+	lock, err := o.dir.lock()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	s := &service{o: o, log: newLogger(o.logLevel), ctx: ctx}
+	defer func() { err = errors.Join(err, s.close()) }()
+	for _, build := range []func() error{s.openStores, s.openAccounts, s.openConcepts} {
+		if err := build(); err != nil {
+			return err
+		}
+	}
+	return s.run(out)
+}
+
+// openStores opens what lies on the disk.
+func (s *service) openStores() error {
+	var err error
+	if s.db, err = metadb.Open(s.ctx, s.o.dir.database()); err != nil {
+		return err
+	}
+	packs, err := durable.OS(s.o.dir.path("store"))
+	if err != nil {
+		return err
+	}
+	if s.bucket, err = dir.Open(packs); err != nil {
+		return err
+	}
+	s.store, err = blockstore.Open(s.ctx, blockstore.Config{
+		Bucket: s.bucket, Index: ebs.Index{DB: s.db}, CacheBytes: s.o.cache << 20, Logger: s.log,
+	})
+	return err
+}
+
+// openAccounts makes the first account if there is none.
+func (s *service) openAccounts() error {
+	s.accounts = iam.New(s.db)
+	all, err := s.accounts.Accounts(s.ctx)
+	if err != nil || len(all) > 0 {
+		return err
+	}
+	_, _, err = s.accounts.CreateAccount(s.ctx, defaultAccount)
+	return err
+}
+
+// openConcepts builds the rooms of the verbs and finds running machines again.
+func (s *service) openConcepts() error {
+	volumes, err := durable.OS(s.o.dir.path("volumes"))
+	if err != nil {
+		return err
+	}
+	s.queue = task.New(s.db, task.Config{Logger: s.log, Limits: map[string]int{
+		"instance.start": 32, "instance.stop": 64, "instance.terminate": 64, "instance.reboot": 64, "instance.image": 32, "vmie.import": 2,
+	}})
+	s.ebs = ebs.New(ebs.Config{DB: s.db, Store: s.store, Queue: s.queue, Volumes: volumes, Log: s.log})
+	s.ami = ami.New(s.ebs, nil)
+	s.machines, err = qemu.Open(s.ctx, qemu.Config{
+		Dir: s.o.dir.path("machines"), Binary: s.o.qemu, Accel: s.o.accel, Logger: s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("%w (virtual machines need QEMU: apt-get install qemu-system-x86)", err)
+	}
+	serveMetadata, err := metadataServer(s.ctx, s)
+	if err != nil {
+		return err
+	}
+	host, err := hostCapacity()
+	if err != nil {
+		return err
+	}
+	s.instances = instance.New(instance.Config{
+		DB: s.db, EBS: s.ebs, AMI: s.ami, Queue: s.queue, VMM: s.machines,
+		RunDir: s.o.dir.path("run"), PublicPrefix: s.o.publicPrefix, PublicPorts: publicPorts,
+		Metadata: serveMetadata, Host: host, Grace: s.o.grace, Log: s.log,
+	})
+	s.vmie = vmie.New(s.db, s.ebs, s.ami, s.queue)
+	return s.instances.Recover(s.ctx)
+}
+
+// close lets go of everything, in the reverse order.
+func (s *service) close() error {
+	var errs []error
+	add := func(err error) { errs = append(errs, err) }
+	if s.instances != nil {
+		add(s.instances.Close())
+	}
+	if s.machines != nil {
+		add(s.machines.Close())
+	}
+	s.background.Wait()
+	if s.ebs != nil {
+		add(s.ebs.Close())
+	}
+	if s.store != nil {
+		add(s.store.Close())
+	}
+	if s.bucket != nil {
+		add(s.bucket.Close())
+	}
+	if s.db != nil {
+		add(s.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// run serves until the context ends.
+func (s *service) run(out io.Writer) error {
+	api, imports, err := s.doors()
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", s.o.listen)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	local, err := listenImports(s.o.dir.importSocket())
+	if err != nil {
+		return err
+	}
+	defer local.Close()
+	url := "http://" + l.Addr().String()
+	if err := s.leaveWord(url); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(s.ctx)
+	defer stop()
+	failed := make(chan error, 4)
+	spawn := func(f func() error) {
+		s.background.Go(func() {
+			if err := f(); err != nil {
+				failed <- err
+			}
+		})
+	}
+	spawn(func() error { return s.queue.Serve(ctx) })
+	spawn(func() error { return s.instances.Serve(ctx) })
+	spawn(func() error { return serveHTTP(ctx, l, api, nil) })
+	spawn(func() error { return serveHTTP(ctx, importserver.Listener(local), imports, importserver.ConnContext) })
+	fmt.Fprint(out, s.o.banner(url))
+	s.log.Info("serving", "endpoint", url, "data_dir", string(s.o.dir), "regions", joinRegions(s.o.regions, ","), "accel", s.machines.Accel())
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping; virtual machines go on")
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// doors builds the front doors of the API and of imports.
+func (s *service) doors() (api, imports http.Handler, err error) {
+	key, err := s.tokenKey(s.ctx, "pages")
+	if err != nil {
+		return nil, nil, err
+	}
+	ec2 := ec2server.New(
+		ec2server.NewServer(ec2server.Config{
+			DB: s.db, EBS: s.ebs, AMI: s.ami, Instances: s.instances, Regions: s.o.regions, TokenKey: key,
+		}),
+		ec2server.Options{Authorize: func(ctx context.Context, who origami.Caller, action string) error {
+			return s.accounts.Authorize(ctx, who, action)
+		}},
+	)
+	c := endpoint.Config{
+		Credentials: s.credentials,
+		Regions:     s.o.regions,
+		Services:    map[string]endpoint.Service{"ec2": ec2, "sts": &stsserver.Handler{}},
+		Logger:      s.log,
+	}
+	api = endpoint.New(c)
+	c.Services = map[string]endpoint.Service{importserver.Service: &importserver.Handler{Importer: s.vmie}}
+	c.Default = importserver.Service
+	return api, endpoint.New(c), nil
+}
+
+// credentials finds what a signature is verified against.
+func (s *service) credentials(ctx context.Context, id, token string) (endpoint.Credential, error) {
+	k, err := s.accounts.Credential(ctx, id)
+	if errors.Is(err, iam.ErrNoKey) {
+		return endpoint.Credential{}, sigv4.ErrUnknownKey
+	}
+	if err != nil {
+		return endpoint.Credential{}, err
+	}
+	if token != "" {
+		return endpoint.Credential{}, sigv4.ErrInvalidToken // long-term keys have none
+	}
+	who := s.accounts.Caller(k, "", "")
+	return endpoint.Credential{Secret: k.Secret, Account: who.Account, ARN: who.ARN, UserID: who.UserID}, nil
+}
+
+// leaveWord writes down where the service is, for `origami env`.
+func (s *service) leaveWord(url string) error {
+	return s.db.Update(s.ctx, func(tx *metadb.Tx) error {
+		if err := tx.PutSetting(settingEndpoint, []byte(url)); err != nil {
+			return err
+		}
+		return tx.PutSetting(settingRegions, []byte(joinRegions(s.o.regions, ",")))
+	})
+}
+
+// secret reads a secret of the installation, made at first use.
+func (s *service) secret(ctx context.Context, name string, create func() ([]byte, error)) ([]byte, error) {
+	var value []byte
+	err := s.db.Update(ctx, func(tx *metadb.Tx) (err error) {
+		if value, err = tx.Setting(name); !errors.Is(err, metadb.ErrNotFound) {
+			return err
+		}
+		if value, err = create(); err != nil {
+			return err
+		}
+		return tx.PutSetting(name, value)
+	})
+	return value, err
+}
+
+// tokenKey is a key of the installation for one purpose.
+func (s *service) tokenKey(ctx context.Context, purpose string) ([32]byte, error) {
+	master, err := s.secret(ctx, settingTokens, func() ([]byte, error) {
+		b := make([]byte, 32)
+		rand.Read(b)
+		return b, nil
+	})
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return sha256.Sum256(append(master, purpose...)), nil
+}
+
+// listenImports makes the socket of imports, for this user only. A socket that
+// a dead service left is replaced: the lock of the directory is held.
+func listenImports(path string) (*net.UnixListener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// shutdownTime is how long requests may take to end when the service stops.
+const shutdownTime = 5 * time.Second
+
+// serveHTTP serves until ctx ends, then lets requests end.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, connContext func(context.Context, net.Conn) context.Context) error {
+	srv := &http.Server{
+		Handler:           h,
+		ConnContext:       connContext,
+		ReadHeaderTimeout: 20 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(l) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if err := srv.Shutdown(late); err != nil {
+		srv.Close()
+	}
+	<-ended
+	return nil
+}

@@ -1,0 +1,181 @@
+// Package importserver is the door of `origami import`: it takes the open file
+// of a client on the same machine and makes an image of it, without a copy
+// through HTTP or S3.
+//
+// The client connects to a UNIX socket in the data directory and sends a
+// request like any other, signed by Signature Version 4 for the service
+// "origami": POST /import with a [Request] in JSON. With the first byte it
+// passes the file's descriptor (SCM_RIGHTS). The service reads what the client
+// could open, and nothing else: no path ever crosses the socket.
+//
+// The answer is a stream of JSON documents, one a line, each a [Message]:
+// progress while the import goes on, and at the end the image or an error.
+package importserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"origami"
+	"origami/internal/vmie"
+)
+
+// Service is the signing name of requests to this door.
+const Service = "origami"
+
+// Path is the path of requests.
+const Path = "/import"
+
+// progressEvery is how often progress is told.
+const progressEvery = 100 * time.Millisecond
+
+// Request asks for an image of the file that comes with it.
+type Request struct {
+	Name         string               `json:"name"`
+	Description  string               `json:"description,omitempty"`
+	Format       string               `json:"format,omitempty"` // "" to find out
+	Architecture origami.Architecture `json:"architecture,omitempty"`
+	Tags         origami.Tags         `json:"tags,omitempty"`
+}
+
+// Message is one line of an answer. One field is set.
+type Message struct {
+	Progress *vmie.Progress `json:"progress,omitempty"`
+	Image    *Image         `json:"image,omitempty"` // the import is done
+	Error    *Error         `json:"error,omitempty"` // the import failed
+}
+
+// Image is what an import made.
+type Image struct {
+	ID       origami.ImageID    `json:"imageId"`
+	Snapshot origami.SnapshotID `json:"snapshotId"`
+	Name     string             `json:"name"`
+	SizeGiB  int64              `json:"sizeGiB"`
+}
+
+// Error is an error of the API.
+type Error struct {
+	Code    origami.Code `json:"code"`
+	Message string       `json:"message"`
+	Request string       `json:"requestId"`
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s (%s)", e.Message, e.Code) }
+
+// Importer makes images of disks: internal/vmie.
+type Importer interface {
+	ImportDisk(ctx context.Context, who origami.Caller, r vmie.Request, src io.ReaderAt, size int64, progress func(vmie.Progress)) (*origami.Image, error)
+}
+
+// Handler serves imports to authenticated callers, behind the front door.
+type Handler struct {
+	Importer Importer
+}
+
+// ServeAWS answers a request whose signature is verified.
+func (h *Handler) ServeAWS(w http.ResponseWriter, r *http.Request, who origami.Caller) error {
+	if r.Method != http.MethodPost || r.URL.Path != Path {
+		return origami.Errorf(origami.CodeInvalidAction, "The only request of this service is POST %s.", Path)
+	}
+	var in Request
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return origami.Errorf(origami.CodeInvalidParameterValue, "The request is no valid JSON: %v", err)
+	}
+	if err := in.Tags.Validate(); err != nil {
+		return err
+	}
+	f, err := passedFile(r.Context())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := fileSize(f)
+	if err != nil {
+		return err
+	}
+	out := &stream{w: w, flush: http.NewResponseController(w)}
+	img, err := h.Importer.ImportDisk(r.Context(), who, vmie.Request(in), f, size, out.progress)
+	var refused *origami.Error
+	switch {
+	case err == nil:
+		root := img.Root()
+		out.send(Message{Image: &Image{ID: img.ID, Snapshot: root.EBS.Snapshot, Name: img.Name, SizeGiB: root.EBS.VolumeSize}})
+		return nil
+	case !out.begun:
+		return err
+	case errors.As(err, &refused):
+		out.send(Message{Error: &Error{refused.Code, refused.Message, who.Request}})
+		return nil
+	}
+	out.send(Message{Error: &Error{origami.CodeInternalError, "The import failed. The service's log says why.", who.Request}})
+	return err
+}
+
+// fileSize is the length of a regular file or block device.
+func fileSize(f *os.File) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("stat the file to import: %w", err)
+	}
+	if m := info.Mode(); !m.IsRegular() && m.Type()&(os.ModeDevice|os.ModeCharDevice) != os.ModeDevice {
+		return 0, origami.Errorf(origami.CodeInvalidParameterValue, "Only regular files and block devices can be imported.")
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, fmt.Errorf("find the size of the file to import: %w", err)
+	}
+	return size, nil
+}
+
+// WriteError writes an error that comes before the stream.
+func (h *Handler) WriteError(w http.ResponseWriter, request string, e *origami.Error) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(e.Code.Status())
+	// An error of the writer means that the client is gone.
+	_ = json.NewEncoder(w).Encode(Message{Error: &Error{e.Code, e.Message, request}})
+}
+
+// stream writes the messages of one answer.
+type stream struct {
+	w     http.ResponseWriter
+	flush *http.ResponseController
+
+	mu    sync.Mutex // guards the following
+	begun bool
+	last  time.Time
+}
+
+// progress tells how far the import is, not too often.
+func (s *stream) progress(p vmie.Progress) {
+	s.mu.Lock()
+	now := time.Now()
+	due := now.Sub(s.last) >= progressEvery || p.Done == p.Total
+	if due {
+		s.last = now
+	}
+	s.mu.Unlock()
+	if due {
+		s.send(Message{Progress: &p})
+	}
+}
+
+// send writes one message. An error means that the client is gone, which ends
+// the request's context as well.
+func (s *stream) send(m Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.begun {
+		s.begun = true
+		s.w.Header().Set("Content-Type", "application/x-ndjson")
+	}
+	if json.NewEncoder(s.w).Encode(m) == nil {
+		_ = s.flush.Flush()
+	}
+}
