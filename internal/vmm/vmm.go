@@ -20,7 +20,7 @@ type Spec struct {
 	Product   string // SMBIOS product name: the instance type
 	VCPUs     int
 	MemoryMiB int
-	Disks     []Disk // in boot order: the root disk first
+	Disks     []Disk // the machine boots from the first one only
 	NICs      []NIC
 }
 

@@ -86,6 +86,9 @@ func arguments(spec vmm.Spec, dir machineDir, accel string) []string {
 		"-smp", strconv.Itoa(spec.VCPUs),
 		"-m", strconv.Itoa(spec.MemoryMiB)+"M",
 		"-rtc", "base=utc",
+		// The firmware sees the root disk only. With many disks it would run
+		// out of memory, and boot from another one or none.
+		"-boot", "strict=on",
 		"-action", "reboot=reset,shutdown=poweroff",
 		// A guest that suspended could not be woken.
 		"-global", "PIIX4_PM.disable_s3=1",
@@ -104,7 +107,7 @@ func arguments(spec vmm.Spec, dir machineDir, accel string) []string {
 		args = append(args, nicArgs(i, n)...)
 	}
 	for i, d := range spec.Disks {
-		args = append(args, "-blockdev", blockdev(d).String(), "-device", diskDevice(d, i+1).String())
+		args = append(args, "-blockdev", blockdev(d).String(), "-device", diskDevice(d, i == 0).String())
 	}
 	return args
 }
@@ -138,11 +141,14 @@ func blockdev(d vmm.Disk) object {
 }
 
 // diskDevice is what the guest sees of a disk.
-func diskDevice(d vmm.Disk, bootIndex int) object {
+func diskDevice(d vmm.Disk, root bool) object {
 	device := object{
 		"id": fmt.Sprintf("disk%d", d.Slot), "drive": fmt.Sprintf("node%d", d.Slot),
-		"serial": d.Serial, "bootindex": bootIndex,
-		"bus": "pci.0", "addr": pciAddress(slotDisks + d.Slot),
+		"serial": d.Serial,
+		"bus":    "pci.0", "addr": pciAddress(slotDisks + d.Slot),
+	}
+	if root {
+		device["bootindex"] = 0
 	}
 	if d.Bus == vmm.NVMe {
 		device["driver"] = "nvme"

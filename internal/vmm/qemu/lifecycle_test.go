@@ -197,7 +197,7 @@ func TestFullBus(t *testing.T) {
 			})
 		}
 	}
-	// The first disk boots, wherever it is: a Deaf guest would not obey.
+	// The first disk booted, wherever it is: a Deaf guest would not obey.
 	if err := d.Shutdown(t.Context(), "i-1"); err != nil {
 		t.Fatal(err)
 	}
