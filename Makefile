@@ -21,11 +21,11 @@ build: ## build bin/origami, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/origami
 
 run: build ## build it and serve on 127.0.0.1:8773, state in build/data
-	$(BIN) serve --data build/data
+	$(BIN) serve --data-dir build/data
 
-demo: build guest ## serve with a small Linux image registered and ready to launch
-	scripts/setup.sh demo
-	$(BIN) demo --image $(GUEST)
+demo: build guest ## serve, with a small Linux image imported and ready to launch
+	@scripts/setup.sh demo
+	@scripts/demo.sh $(GUEST)
 
 guest: $(GUEST) ## build the small Linux guest of the demo and the tests
 

@@ -206,16 +206,11 @@ func TestPackages(t *testing.T) {
 		}
 		rooms[s.room] = true
 		if doc := s.file.Doc.Text(); doc != "" {
-			begins := "Package " + s.file.Name.Name + " "
-			if s.file.Name.Name == "main" {
-				name := path.Base(s.room)
-				begins = strings.ToUpper(name[:1]) + name[1:] + " "
-			}
 			if documented[s.room] {
 				t.Errorf("%s: a second package comment", s.name)
 			}
-			if !strings.HasPrefix(doc, begins) {
-				t.Errorf("%s: the package comment does not begin with %q", s.name, begins)
+			if !beginsWell(s, doc) {
+				t.Errorf("%s: the package comment does not begin with the name of the package or the command", s.name)
 			}
 			documented[s.room] = true
 		}
@@ -228,6 +223,16 @@ func TestPackages(t *testing.T) {
 			t.Errorf("%s: no test", room)
 		}
 	}
+}
+
+// beginsWell says whether doc begins as go doc wants it: "Package p" or, of a
+// program p, "P" or "Command p".
+func beginsWell(s *source, doc string) bool {
+	name := path.Base(s.room)
+	if s.file.Name.Name != "main" {
+		return strings.HasPrefix(doc, "Package "+s.file.Name.Name+" ")
+	}
+	return strings.HasPrefix(doc, "Command "+name+" ") || strings.HasPrefix(doc, strings.ToUpper(name[:1])+name[1:]+" ")
 }
 
 // contractOnly are rooms that declare and do nothing; the suites beside them,

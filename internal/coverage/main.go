@@ -1,4 +1,4 @@
-// Coverage writes docs/coverage.md: which test proves which operation and which
+// Command coverage writes docs/coverage.md: which test proves which operation and which
 // statement about machine images.
 //
 //	go run ./internal/coverage -results build/test-results.txt [-check]

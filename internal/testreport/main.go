@@ -1,4 +1,4 @@
-// Testreport runs a "go test -json" command and says what came of it: a line a
+// Command testreport runs a "go test -json" command and says what came of it: a line a
 // package while it runs, the whole output of what failed, the tests that were
 // skipped and why, and a last line "N passed, N failed, N skipped".
 //
