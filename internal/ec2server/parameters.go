@@ -20,8 +20,9 @@ const (
 
 // parameters lists what each operation acts upon, in the notation of
 // awsquery.ParseSupport; DryRun, MaxResults and NextToken go without saying.
-// Everything else that EC2 has is refused by name. A parameter with values
-// after "=" is one that clients send although they mean the default.
+// Everything else that EC2 has is refused by name. After "=" stand the values
+// of a parameter that change nothing here: those which mean the default, or
+// all of them if this service has but one way to answer.
 var parameters = map[string]string{
 	"CreateImage":               `InstanceId Name Description NoReboot SnapshotLocation=regional` + imageDevices + tagSpecifications,
 	"CreateKeyPair":             `KeyName KeyType KeyFormat=pem` + tagSpecifications,
@@ -31,17 +32,17 @@ var parameters = map[string]string{
 	"DeleteSnapshot":            `SnapshotId`,
 	"DeleteTags":                `ResourceId.N Tag.*`,
 	"DeregisterImage":           `ImageId DeleteAssociatedSnapshots`,
-	"DescribeAvailabilityZones": `ZoneName.N ZoneId.N AllAvailabilityZones` + filters,
+	"DescribeAvailabilityZones": `ZoneName.N ZoneId.N AllAvailabilityZones=true|false` + filters,
 	"DescribeImages":            `ImageId.N Owner.N ExecutableBy.N IncludeDeprecated IncludeDisabled` + filters,
 	"DescribeInstances":         `InstanceId.N` + filters,
 	"DescribeKeyPairs":          `KeyName.N KeyPairId.N IncludePublicKey` + filters,
-	"DescribeRegions":           `RegionName.N AllRegions` + filters,
+	"DescribeRegions":           `RegionName.N AllRegions=true|false` + filters,
 	"DescribeSnapshots":         `SnapshotId.N Owner.N RestorableBy.N` + filters,
 	"DescribeSubnets":           `SubnetId.N` + filters,
 	"DescribeTags":              filters,
 	"DescribeVolumes":           `VolumeId.N` + filters,
 	"DescribeVpcs":              `VpcId.N` + filters,
-	"GetConsoleOutput":          `InstanceId Latest`,
+	"GetConsoleOutput":          `InstanceId Latest=true|false`,
 	"ImportKeyPair":             `KeyName PublicKeyMaterial` + tagSpecifications,
 	"RebootInstances":           `InstanceId.N`,
 	"RegisterImage": `Name Description Architecture VirtualizationType RootDeviceName KernelId RamdiskId
