@@ -78,6 +78,9 @@ func newHarness(draw func(int) int) (*harness, error) {
 	h := &harness{draw: draw, fs: durabletest.New(), bases: make(map[string]image),
 		frozen: make(map[overlay.LayerID][]byte), unsure: make(map[overlay.LayerID]bool)}
 	units := 1 + draw(24)
+	if draw(8) == 0 {
+		units += 2 * 256 // several lines of the map
+	}
 	label := ""
 	if draw(3) > 0 {
 		label = "base"
@@ -136,7 +139,9 @@ func (h *harness) crash(seed uint64) error {
 // kill ends the process, at once: what it wrote stays. Every unit must be as
 // it is now, but for those that the last operation failed on.
 func (h *harness) kill() error {
-	h.fs.ClearFaults()
+	if err := h.open(); err != nil {
+		return err
+	}
 	was := h.may
 	h.may = make([][]string, len(was))
 	for i, m := range was {
@@ -146,10 +151,8 @@ func (h *harness) kill() error {
 			h.may[i] = m[n-1:]
 		}
 	}
-	if err := h.open(); err != nil {
-		return err
-	}
 	if err := h.adopt(); err != nil {
+		h.may = was
 		return err
 	}
 	for i, m := range was { // it is no more durable than it was
@@ -174,18 +177,17 @@ func (h *harness) now() []byte {
 // change notes new contents of the bytes from off on, or that they may have
 // come about if the operation failed.
 func (h *harness) change(off int, p []byte, err error) {
-	now := h.now()
-	copy(now[off:], p)
-	if len(p) == 0 {
-		return
-	}
-	for i := off / unit; i <= (off+len(p)-1)/unit; i++ {
-		c := canonical(now[i*unit : (i+1)*unit])
-		if err != nil { // this, or what was before
-			h.may[i] = append(h.may[i], c, torn, h.may[i][len(h.may[i])-1])
-		} else {
-			h.may[i] = append(h.may[i], c)
+	for len(p) > 0 {
+		i, in := off/unit, off%unit
+		m := h.may[i]
+		b := make([]byte, unit)
+		copy(b, m[len(m)-1])
+		n := copy(b[in:], p)
+		h.may[i] = append(m, canonical(b))
+		if err != nil { // or what was before
+			h.may[i] = append(h.may[i], torn, m[len(m)-1])
 		}
+		p, off = p[n:], off+n
 	}
 }
 
@@ -252,10 +254,11 @@ func (h *harness) step() (opErr, wrong error) {
 		h.flushed()
 		return h.open(), nil
 	case k < 93: // kill -9: the file system stays as it is
-		if err := h.open(); err != nil {
+		err := h.kill()
+		if h.dev == nil {
 			return err, nil
 		}
-		return nil, h.check()
+		return nil, err
 	default:
 		return nil, h.check()
 	}

@@ -178,5 +178,5 @@ type journal struct {
 
 // long says that the journal of a map of that many lines is worth rewriting.
 func (j *journal) long(lines int64) bool {
-	return j.end > 4<<10+min(4*lines*lineSize, max(1<<20, 4*j.rewritten))
+	return j.end > 1<<10+min(4*lines*lineSize, max(1<<20, 4*j.rewritten))
 }

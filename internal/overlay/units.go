@@ -56,6 +56,7 @@ type slot struct {
 // locks are held. Units beyond its size are absent.
 type unitMap struct {
 	slots atomic.Pointer[[]*slot]
+	units atomic.Int64 // the size
 }
 
 // resize makes room for n units. It never shrinks, and is not called
@@ -65,8 +66,10 @@ func (m *unitMap) resize(n int64) {
 	if p := m.slots.Load(); p != nil {
 		old = *p
 	}
+	defer m.units.Store(n)
 	want := int((n + pageUnits - 1) / pageUnits)
 	if want <= len(old) {
+		m.slots.Store(&old)
 		return
 	}
 	slots := make([]*slot, want)
@@ -78,7 +81,7 @@ func (m *unitMap) resize(n int64) {
 	m.slots.Store(&slots)
 }
 
-func (m *unitMap) lines() int64 { return int64(len(*m.slots.Load())) * pageLines }
+func (m *unitMap) lines() int64 { return (m.units.Load() + lineUnits - 1) / lineUnits }
 
 func (m *unitMap) slotAt(unit int64) *slot {
 	slots := *m.slots.Load()
