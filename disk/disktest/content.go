@@ -1,6 +1,7 @@
 package disktest
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 )
@@ -31,6 +32,9 @@ func Content(seed uint64, size int64) []byte {
 }
 
 func noise(rng *rand.Rand, p []byte) {
+	for ; len(p) >= 8; p = p[8:] {
+		binary.LittleEndian.PutUint64(p, rng.Uint64())
+	}
 	for i := range p {
 		p[i] = byte(rng.Uint32())
 	}

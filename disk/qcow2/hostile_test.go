@@ -314,7 +314,7 @@ func TestTruncated(t *testing.T) {
 func TestFlippedBits(t *testing.T) {
 	t.Parallel()
 	for _, o := range []qcow2.Options{
-		{ClusterSize: 4096, Compression: qcow2.Zstd}, {ClusterSize: 512, Compression: qcow2.Zlib, Version: 2},
+		{ClusterSize: 4096, Compression: qcow2.Zstd}, {ClusterSize: 4096, Compression: qcow2.Zlib, Version: 2},
 		{ClusterSize: 16 << 10, ExtendedL2: true},
 	} {
 		t.Run(name(o), func(t *testing.T) {

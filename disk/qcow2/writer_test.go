@@ -16,8 +16,9 @@ func TestWriter(t *testing.T) {
 	t.Parallel()
 	for _, o := range []qcow2.Options{
 		{},
-		{Version: 2, ClusterSize: 512, Compression: qcow2.Zlib},
-		{ClusterSize: 4 << 10, Compression: qcow2.Zstd},
+		{Version: 2, ClusterSize: 512},
+		{Version: 2, ClusterSize: 4 << 10, Compression: qcow2.Zlib},
+		{ClusterSize: 512, Compression: qcow2.Zstd},
 		{Compression: qcow2.Zlib},
 		{Compression: qcow2.Zstd, ExtendedL2: true},
 		{ClusterSize: 2 << 20, Compression: qcow2.Zstd},
