@@ -533,7 +533,7 @@ func TestFreezeIsOneInstant(t *testing.T) {
 		}
 		return n
 	}
-	for round := range 25 {
+	for round := range 15 {
 		before := counter.Load()
 		ids, err := overlay.Freeze(devs[0], devs[1])
 		if err != nil {
@@ -618,8 +618,74 @@ func TestParallelParts(t *testing.T) {
 	}
 }
 
-// TestGroupCommit checks that flushes which come together share syncs.
+// gateFS lets each Sync of a file wait for the gate, and counts them.
+type gateFS struct {
+	durable.FS
+	entered chan struct{}
+	gate    chan struct{}
+	syncs   atomic.Int64
+}
+
+type gateFile struct {
+	durable.File
+	fs *gateFS
+}
+
+func (g *gateFS) Open(name string) (durable.File, error) {
+	f, err := g.FS.Open(name)
+	return gateFile{f, g}, err
+}
+
+func (f gateFile) Sync() error {
+	if f.fs.syncs.Add(1) > 1 { // the first one is of Open
+		select {
+		case f.fs.entered <- struct{}{}:
+		default:
+		}
+		<-f.fs.gate
+	}
+	return f.File.Sync()
+}
+
+// TestGroupCommit checks that flushes which come while one runs share the next.
 func TestGroupCommit(t *testing.T) {
+	t.Parallel()
+	fsys := &gateFS{FS: durabletest.New(), entered: make(chan struct{}, 1), gate: make(chan struct{})}
+	if err := overlay.Create(fsys, "v", 64*unit, ""); err != nil {
+		t.Fatal(err)
+	}
+	d := mustOpen(t, fsys, "v", noBase)
+	write(t, d, make([]byte, unit), 0)
+	const flushes = 200
+	var wg sync.WaitGroup
+	flush := func(i int64) {
+		if i > 0 {
+			if _, err := d.WriteAt(make([]byte, unit), i%60*unit); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := d.Flush(); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Go(func() { flush(0) })
+	<-fsys.entered // the first one runs
+	var started sync.WaitGroup
+	for i := range int64(flushes) {
+		started.Add(1)
+		wg.Go(func() { started.Done(); flush(i + 1) })
+	}
+	started.Wait()
+	close(fsys.gate)
+	wg.Wait()
+	// One flush is two syncs.
+	if n := fsys.syncs.Load(); n > flushes {
+		t.Errorf("%d syncs for %d flushes", n, flushes+1)
+	}
+}
+
+// TestFlushSyncs counts the syncs of one flush.
+func TestFlushSyncs(t *testing.T) {
 	t.Parallel()
 	fsys := durabletest.New()
 	if err := overlay.Create(fsys, "v", 64*unit, ""); err != nil {
