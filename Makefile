@@ -7,6 +7,8 @@ GUEST   := build/guest.raw
 RACE    ?= -race
 # Packages at a time: two, because those that boot machines want a core each.
 TESTFLAGS ?= -p 2 -timeout 20m
+# More flags of "origami serve" for run and demo, such as --listen.
+SERVEFLAGS ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GOFILES  = find . -name '*.go' -not -path './build/*' -not -path '*/testdata/*'
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -21,11 +23,11 @@ build: ## build bin/origami, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/origami
 
 run: build ## build it and serve on 127.0.0.1:8773, state in build/data
-	$(BIN) serve --data-dir build/data
+	$(BIN) serve --data-dir build/data $(SERVEFLAGS)
 
 demo: build guest ## serve, with a small Linux image imported and ready to launch
 	@scripts/setup.sh demo
-	@scripts/demo.sh $(GUEST)
+	@scripts/demo.sh $(GUEST) $(SERVEFLAGS)
 
 guest: $(GUEST) ## build the small Linux guest of the demo and the tests
 

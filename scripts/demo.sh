@@ -1,22 +1,23 @@
 #!/bin/sh
-# demo.sh IMAGE.raw
+# demo.sh IMAGE.raw [FLAG-OF-SERVE]...
 #
-# Runs bin/origami on build/demo, imports IMAGE.raw as "origami-guest" the first
+# Runs bin/origami on build/demo, with more flags if wanted, imports IMAGE.raw as "origami-guest" the first
 # time, and says what to try in another terminal. Ctrl-C ends it; what was made
 # stays in build/demo for the next time, and machines go on running until they
 # are terminated.
 set -eu
-[ $# = 1 ] || {
-	echo "usage: $0 IMAGE.raw" >&2
+[ $# -ge 1 ] || {
+	echo "usage: $0 IMAGE.raw [FLAG-OF-SERVE]..." >&2
 	exit 2
 }
 image=$1
+shift
 top=$(cd "$(dirname "$0")/.." && pwd)
 origami=$top/bin/origami
 data=$top/build/demo
 log=$top/build/demo.log
 
-"$origami" serve --data-dir "$data" >"$log" 2>&1 &
+"$origami" serve --data-dir "$data" "$@" >"$log" 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null; wait $server' EXIT
 trap 'exit 0' INT TERM
@@ -47,7 +48,7 @@ Image $images boots in some seconds. In another terminal:
     aws ec2 import-key-pair --key-name me --public-key-material fileb://\$HOME/.ssh/id_ed25519.pub
     aws ec2 run-instances --image-id $images --instance-type t3.micro --key-name me
     aws ec2 describe-instances --query 'Reservations[].Instances[].[InstanceId,State.Name,PublicIpAddress]'
-    ssh admin@127.10.x.y
+    ssh admin@THAT-ADDRESS
 
 Ctrl-C ends the service.
 TOUR
