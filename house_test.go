@@ -37,7 +37,7 @@ var house = []string{
 	`internal/ami`,
 	`internal/instance internal/vmie`,
 	// 6 doors: one protocol each.
-	`internal/endpoint internal/ec2server internal/stsserver internal/importserver internal/imds`,
+	`internal/endpoint internal/ec2server internal/stsserver internal/localserver internal/imds`,
 	// 7 roof: the program, and the tools of the build.
 	`cmd/origami internal/coverage internal/testreport`,
 }

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
 
+	"origami"
+	"origami/internal/localserver"
 	"origami/internal/metadb"
+	"origami/internal/sigv4"
 )
 
 // dataDir is the directory that holds everything of an installation.
@@ -19,14 +23,14 @@ import (
 //	volumes/      what was written to volumes since their last snapshot
 //	machines/     a directory for each virtual machine
 //	run/          sockets of running machines
-//	import.sock   where `origami import` connects
+//	local.sock    where the commands of this program connect
 //	lock          held by the running service
 type dataDir string
 
 func (d dataDir) path(name string) string { return filepath.Join(string(d), name) }
 
 func (d dataDir) database() string     { return "sqlite:" + d.path("origami.db") }
-func (d dataDir) importSocket() string { return d.path("import.sock") }
+func (d dataDir) socket() string       { return d.path("local.sock") }
 
 // absolute makes the path independent of the working directory.
 func absolute(dir string) (dataDir, error) {
@@ -69,4 +73,23 @@ func (d dataDir) openDatabase(ctx context.Context) (*metadb.DB, error) {
 		return nil, fmt.Errorf("%s holds no installation; start one with: origami serve --data-dir %s", d, d)
 	}
 	return metadb.Open(ctx, d.database())
+}
+
+// client makes a client of the running service, for an account by its name or
+// number.
+func (d dataDir) client(ctx context.Context, account string, region origami.Region) (*localserver.Client, error) {
+	e, err := d.environment(ctx, account, region)
+	if err != nil {
+		return nil, err
+	}
+	if c, err := net.Dial("unix", d.socket()); err != nil {
+		return nil, fmt.Errorf("the service does not run; start it with: origami serve --data-dir %s", quoteIfNeeded(string(d)))
+	} else {
+		c.Close()
+	}
+	return &localserver.Client{
+		Socket:      d.socket(),
+		Credentials: sigv4.Credentials{AccessKeyID: e.AccessKey, Secret: e.Secret},
+		Region:      string(e.Region),
+	}, nil
 }

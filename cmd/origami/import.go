@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"sync/atomic"
 
@@ -13,14 +12,13 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"origami"
-	"origami/internal/importserver"
-	"origami/internal/sigv4"
+	"origami/internal/localserver"
 	"origami/internal/vmie"
 )
 
 func importCommand() *cobra.Command {
 	var dir, account, region, output string
-	var in importserver.Request
+	var in localserver.ImportRequest
 	var arch string
 	c := &cobra.Command{
 		Use:   "import FILE --name NAME",
@@ -65,29 +63,17 @@ the store holds already are not stored again.`,
 }
 
 // importFile has the running service import a file.
-func (d dataDir) importFile(ctx context.Context, path string, in importserver.Request, account string, region origami.Region, progress func(vmie.Progress)) (*importserver.Image, error) {
+func (d dataDir) importFile(ctx context.Context, path string, in localserver.ImportRequest, account string, region origami.Region, progress func(vmie.Progress)) (*localserver.Image, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	e, err := d.environment(ctx, account, region)
+	client, err := d.client(ctx, account, region)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(d.importSocket()); err != nil {
-		return nil, fmt.Errorf("the service does not run; start it with: origami serve --data-dir %s", quoteIfNeeded(string(d)))
-	}
-	client := &importserver.Client{
-		Socket:      d.importSocket(),
-		Credentials: sigv4.Credentials{AccessKeyID: e.AccessKey, Secret: e.Secret},
-		Region:      string(e.Region),
-	}
-	img, err := client.Import(ctx, f, in, progress)
-	if _, ok := err.(*url.Error); ok {
-		err = fmt.Errorf("the service does not answer; is it running? %w", err)
-	}
-	return img, err
+	return client.Import(ctx, f, in, progress)
 }
 
 // progressTo shows an import to a person: a bar of bytes with the rate and

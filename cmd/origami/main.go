@@ -55,7 +55,7 @@ Start it, and point any AWS client at it:
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 	}
-	root.AddCommand(serveCommand(), envCommand(), accountCommand(), importCommand())
+	root.AddCommand(serveCommand(), envCommand(), accountCommand(), importCommand(), usageCommand())
 	return root
 }
 

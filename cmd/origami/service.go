@@ -23,7 +23,7 @@ import (
 	"origami/internal/ec2server"
 	"origami/internal/endpoint"
 	"origami/internal/iam"
-	"origami/internal/importserver"
+	"origami/internal/localserver"
 	"origami/internal/instance"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
@@ -171,7 +171,7 @@ func (s *service) close() error {
 
 // run serves until the context ends.
 func (s *service) run(out io.Writer) error {
-	api, imports, err := s.doors()
+	api, own, err := s.doors()
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (s *service) run(out io.Writer) error {
 		return err
 	}
 	defer l.Close()
-	local, err := listenImports(s.o.dir.importSocket())
+	local, err := listenLocal(s.o.dir.socket())
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (s *service) run(out io.Writer) error {
 	spawn(func() error { return s.queue.Serve(ctx) })
 	spawn(func() error { return s.instances.Serve(ctx) })
 	spawn(func() error { return serveHTTP(ctx, l, api, nil) })
-	spawn(func() error { return serveHTTP(ctx, importserver.Listener(local), imports, importserver.ConnContext) })
+	spawn(func() error { return serveHTTP(ctx, localserver.Listener(local), own, localserver.ConnContext) })
 	fmt.Fprint(out, s.o.banner(url))
 	s.log.Info("serving", "endpoint", url, "data_dir", string(s.o.dir), "regions", joinRegions(s.o.regions, ","), "accel", s.machines.Accel())
 	select {
@@ -214,8 +214,8 @@ func (s *service) run(out io.Writer) error {
 	}
 }
 
-// doors builds the front doors of the API and of imports.
-func (s *service) doors() (api, imports http.Handler, err error) {
+// doors builds the front doors of the API and of this program's own commands.
+func (s *service) doors() (api, own http.Handler, err error) {
 	key, err := s.tokenKey(s.ctx, "pages")
 	if err != nil {
 		return nil, nil, err
@@ -235,8 +235,8 @@ func (s *service) doors() (api, imports http.Handler, err error) {
 		Logger:      s.log,
 	}
 	api = endpoint.New(c)
-	c.Services = map[string]endpoint.Service{importserver.Service: &importserver.Handler{Importer: s.vmie}}
-	c.Default = importserver.Service
+	c.Services = map[string]endpoint.Service{localserver.Service: &localserver.Handler{Importer: s.vmie, Usage: s.usage}}
+	c.Default = localserver.Service
 	return api, endpoint.New(c), nil
 }
 
@@ -294,9 +294,9 @@ func (s *service) tokenKey(ctx context.Context, purpose string) ([32]byte, error
 	return sha256.Sum256(append(master, purpose...)), nil
 }
 
-// listenImports makes the socket of imports, for this user only. A socket that
+// listenLocal makes the socket of this program's own commands, for this user only. A socket that
 // a dead service left is replaced: the lock of the directory is held.
-func listenImports(path string) (*net.UnixListener, error) {
+func listenLocal(path string) (*net.UnixListener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

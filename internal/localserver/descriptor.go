@@ -1,4 +1,4 @@
-package importserver
+package localserver
 
 import (
 	"context"

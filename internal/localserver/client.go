@@ -1,4 +1,4 @@
-package importserver
+package localserver
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 	"origami/internal/vmie"
 )
 
-// Client imports files through the socket of a running service.
+// Client talks to a running service through its socket.
 type Client struct {
 	Socket      string // path
 	Credentials sigv4.Credentials
@@ -27,35 +27,57 @@ type Client struct {
 
 // Import makes an image of f. progress, if not nil, is called from this
 // goroutine. The error is an *[Error] if the service gave it.
-func (c *Client) Import(ctx context.Context, f *os.File, in Request, progress func(vmie.Progress)) (*Image, error) {
+func (c *Client) Import(ctx context.Context, f *os.File, in ImportRequest, progress func(vmie.Progress)) (*Image, error) {
+	resp, err := c.do(ctx, ImportPath, in, f)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return readAnswer(resp.Body, progress)
+}
+
+// Usage asks what the caller's volumes have read and what the store holds.
+func (c *Client) Usage(ctx context.Context) (Usage, error) {
+	var u Usage
+	resp, err := c.do(ctx, UsagePath, struct{}{}, nil)
+	if err != nil {
+		return u, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		_, err := readAnswer(resp.Body, nil)
+		return u, err
+	}
+	return u, json.NewDecoder(resp.Body).Decode(&u)
+}
+
+// do sends one signed request, over a connection of its own that passes f, if
+// that is not nil, with its first byte.
+func (c *Client) do(ctx context.Context, path string, in any, f *os.File) (*http.Response, error) {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://origami"+Path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://origami"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	if err := sigv4.Sign(req, body, c.Credentials, c.Region, Service, time.Now()); err != nil {
 		return nil, fmt.Errorf("sign request: %w", err)
 	}
-	// One connection for one request: the descriptor goes with its first
-	// byte.
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		raw, err := d.DialContext(ctx, "unix", c.Socket)
-		if err != nil {
-			return nil, err
+		if err != nil || f == nil {
+			return raw, err
 		}
 		return &passing{UnixConn: raw.(*net.UnixConn), file: f}, nil
 	}}
-	defer transport.CloseIdleConnections()
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return nil, fmt.Errorf("talk to the service at %s: %w", c.Socket, err)
 	}
-	defer resp.Body.Close()
-	return readAnswer(resp.Body, progress)
+	return resp, nil
 }
 
 // readAnswer follows the messages of an answer to its end.

@@ -1,16 +1,21 @@
-// Package importserver is the door of `origami import`: it takes the open file
-// of a client on the same machine and makes an image of it, without a copy
-// through HTTP or S3.
+// Package localserver is the door of this program's own commands: what a client
+// on the same machine, and of the same user, can have and AWS's API does not
+// offer.
 //
-// The client connects to a UNIX socket in the data directory and sends a
-// request like any other, signed by Signature Version 4 for the service
-// "origami": POST /import with a [Request] in JSON. With the first byte it
-// passes the file's descriptor (SCM_RIGHTS). The service reads what the client
-// could open, and nothing else: no path ever crosses the socket.
+// The client connects to a UNIX socket in the data directory and sends
+// requests like any other, signed by Signature Version 4 for the service
+// "origami".
 //
-// The answer is a stream of JSON documents, one a line, each a [Message]:
-// progress while the import goes on, and at the end the image or an error.
-package importserver
+// POST /import, with an [ImportRequest] in JSON, makes an image of an open file
+// of the client, without a copy through HTTP or S3. With the first byte the
+// client passes the file's descriptor (SCM_RIGHTS). The service reads what the
+// client could open, and nothing else: no path ever crosses the socket. The
+// answer is a stream of JSON documents, one a line, each a [Message]: progress
+// while the import goes on, and at the end the image or an error.
+//
+// POST /usage answers with a [Usage] in JSON: what the caller's volumes have
+// read, and what the store holds.
+package localserver
 
 import (
 	"context"
@@ -30,14 +35,17 @@ import (
 // Service is the signing name of requests to this door.
 const Service = "origami"
 
-// Path is the path of requests.
-const Path = "/import"
+// The paths of requests.
+const (
+	ImportPath = "/import"
+	UsagePath  = "/usage"
+)
 
 // progressEvery is how often progress is told.
 const progressEvery = 100 * time.Millisecond
 
-// Request asks for an image of the file that comes with it.
-type Request struct {
+// ImportRequest asks for an image of the file that comes with it.
+type ImportRequest struct {
 	Name         string               `json:"name"`
 	Description  string               `json:"description,omitempty"`
 	Format       string               `json:"format,omitempty"` // "" to find out
@@ -45,7 +53,7 @@ type Request struct {
 	Tags         origami.Tags         `json:"tags,omitempty"`
 }
 
-// Message is one line of an answer. One field is set.
+// Message is one line of the answer to an import. One field is set.
 type Message struct {
 	Progress *vmie.Progress `json:"progress,omitempty"`
 	Image    *Image         `json:"image,omitempty"` // the import is done
@@ -74,17 +82,28 @@ type Importer interface {
 	ImportDisk(ctx context.Context, who origami.Caller, r vmie.Request, src io.ReaderAt, size int64, progress func(vmie.Progress)) (*origami.Image, error)
 }
 
-// Handler serves imports to authenticated callers, behind the front door.
+// Handler serves authenticated callers, behind the front door.
 type Handler struct {
 	Importer Importer
+	Usage    func(ctx context.Context, who origami.Caller) (Usage, error)
 }
 
 // ServeAWS answers a request whose signature is verified.
 func (h *Handler) ServeAWS(w http.ResponseWriter, r *http.Request, who origami.Caller) error {
-	if r.Method != http.MethodPost || r.URL.Path != Path {
-		return origami.Errorf(origami.CodeInvalidAction, "The only request of this service is POST %s.", Path)
+	if r.Method == http.MethodPost {
+		switch r.URL.Path {
+		case ImportPath:
+			return h.importDisk(w, r, who)
+		case UsagePath:
+			return h.usage(w, r, who)
+		}
 	}
-	var in Request
+	return origami.Errorf(origami.CodeInvalidAction, "The requests of this service are POST %s and POST %s.", ImportPath, UsagePath)
+}
+
+// importDisk makes an image of the file that came with a request.
+func (h *Handler) importDisk(w http.ResponseWriter, r *http.Request, who origami.Caller) error {
+	var in ImportRequest
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		return origami.Errorf(origami.CodeInvalidParameterValue, "The request is no valid JSON: %v", err)
 	}
