@@ -29,8 +29,8 @@ type dataDir string
 
 func (d dataDir) path(name string) string { return filepath.Join(string(d), name) }
 
-func (d dataDir) database() string     { return "sqlite:" + d.path("origami.db") }
-func (d dataDir) socket() string       { return d.path("local.sock") }
+func (d dataDir) database() string { return "sqlite:" + d.path("origami.db") }
+func (d dataDir) socket() string   { return d.path("local.sock") }
 
 // absolute makes the path independent of the working directory.
 func absolute(dir string) (dataDir, error) {
