@@ -1,0 +1,81 @@
+// Package ec2server is the door of the EC2 API: it turns requests into verbs
+// on images, snapshots, volumes and instances, and nouns into answers. It has
+// one file for each operation and holds no rules of its own.
+//
+// What is the same for every operation is in dispatch.go (decoding, checks,
+// authorization, dry runs, errors), page.go (MaxResults and NextToken) and
+// filter.go. To add an operation, add its name to ec2api/operations.txt and
+// its method here.
+package ec2server
+
+import (
+	"origami"
+	"origami/internal/ami"
+	"origami/internal/ebs"
+	"origami/internal/ec2api"
+	"origami/internal/instance"
+	"origami/internal/metadb"
+)
+
+// Config is what a [Server] is built of.
+type Config struct {
+	DB        *metadb.DB
+	EBS       *ebs.Service
+	AMI       *ami.Service
+	Instances *instance.Service
+	// Regions are the regions of this installation, and Endpoint is the
+	// address where clients reach all of them: "127.0.0.1:8773".
+	Regions  []origami.Region
+	Endpoint string
+	// TokenKey authenticates the tokens of paged answers.
+	TokenKey [32]byte
+}
+
+// Server answers the operations of the EC2 API. Its methods may be called
+// concurrently.
+type Server struct {
+	db        *metadb.DB
+	ebs       *ebs.Service
+	ami       *ami.Service
+	instances *instance.Service
+	regions   []origami.Region
+	endpoint  string
+	tokenKey  [32]byte
+}
+
+var _ ec2api.Server = (*Server)(nil)
+
+// NewServer builds a server.
+func NewServer(c Config) *Server {
+	return &Server{
+		db: c.DB, ebs: c.EBS, ami: c.AMI, instances: c.Instances,
+		regions: c.Regions, endpoint: c.Endpoint, tokenKey: c.TokenKey,
+	}
+}
+
+// done is the answer of operations that only say that they succeeded.
+func done() *bool {
+	yes := true
+	return &yes
+}
+
+// ptr returns a pointer to v, for the optional fields of answers.
+func ptr[T any](v T) *T { return &v }
+
+// text returns a pointer to a string of any kind, or nil for an empty one: an
+// absent value is left out of an answer.
+func text[S ~string](s S) *string {
+	if s == "" {
+		return nil
+	}
+	return ptr(string(s))
+}
+
+// deref returns what p points to, or the zero value.
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}

@@ -1,0 +1,49 @@
+package ec2server
+
+import (
+	"strconv"
+
+	"origami"
+	"origami/internal/ec2api"
+)
+
+// snapshotProperties are the filters of DescribeSnapshots.
+var snapshotProperties = properties[*origami.Snapshot]{
+	"description":   func(s *origami.Snapshot) []string { return one(s.Description) },
+	"encrypted":     func(s *origami.Snapshot) []string { return boolean(s.Encrypted) },
+	"owner-alias":   func(s *origami.Snapshot) []string { return nil },
+	"owner-id":      func(s *origami.Snapshot) []string { return one(s.Owner) },
+	"progress":      func(s *origami.Snapshot) []string { return one(progress(s.Progress)) },
+	"snapshot-id":   func(s *origami.Snapshot) []string { return one(s.ID) },
+	"start-time":    func(s *origami.Snapshot) []string { return timestamp(s.Started) },
+	"status":        func(s *origami.Snapshot) []string { return one(s.State) },
+	"storage-tier":  func(s *origami.Snapshot) []string { return one("standard") },
+	"transfer-type": func(s *origami.Snapshot) []string { return nil },
+	"volume-id":     func(s *origami.Snapshot) []string { return one(s.Volume) },
+	"volume-size":   func(s *origami.Snapshot) []string { return number(s.VolumeSize) },
+}
+
+func progress(percent int) string { return strconv.Itoa(percent) + "%" }
+
+// wireSnapshot writes a snapshot as the caller sees it.
+func wireSnapshot(s *origami.Snapshot, tags origami.Tags) ec2api.Snapshot {
+	out := ec2api.Snapshot{
+		Description:  ptr(s.Description),
+		Encrypted:    ptr(s.Encrypted),
+		OwnerId:      text(s.Owner),
+		Progress:     text(progress(s.Progress)),
+		SnapshotId:   text(s.ID),
+		StartTime:    ptr(s.Started),
+		State:        text(s.State),
+		StateMessage: text(s.StateMessage),
+		StorageTier:  ptr("standard"),
+		Tags:         wireTags(tags),
+		VolumeId:     text(s.Volume),
+		VolumeSize:   ptr(int32(s.VolumeSize)),
+	}
+	if s.State == origami.SnapshotCompleted {
+		out.CompletionTime = ptr(s.Completed)
+		out.FullSnapshotSizeInBytes = ptr(s.FullSize)
+	}
+	return out
+}
