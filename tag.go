@@ -7,8 +7,8 @@ import (
 
 // Bounds of tags, in characters.
 const (
-	MaxTags       = 50
-	MaxTagKeyLen  = 128
+	MaxTags        = 50
+	MaxTagKeyLen   = 128
 	MaxTagValueLen = 256
 )
 

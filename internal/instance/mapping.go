@@ -163,7 +163,7 @@ func planVolume(tx *metadb.Tx, who origami.Caller, d origami.BlockDevice, fromIm
 			return v, err
 		}
 	}
-	var err error
-	v.shape, err = v.shape.Decide()
+	decided, err := v.shape.Decide() // NewVolume decides again
+	v.shape.Type = decided.Type
 	return v, err
 }
