@@ -53,7 +53,7 @@ func tryPut(ctx context.Context, b objstore.Bucket, name string, data []byte) er
 	half := len(data) / 2
 	for _, part := range [][]byte{data[:half], data[half:]} {
 		if n, err := w.Write(part); err != nil || n != len(part) {
-			return errors.Join(fmt.Errorf("Write = %d: %w", n, err), w.Abort())
+			return errors.Join(fmt.Errorf("wrote %d bytes: %w", n, err), w.Abort())
 		}
 	}
 	return w.Commit(ctx)
