@@ -247,8 +247,11 @@ func differStruct(path string, a, b reflect.Value) string {
 	}
 	for i := range b.NumField() {
 		sf := b.Type().Field(i)
-		if sf.IsExported() && !skipped(b.Type(), sf) && !a.FieldByName(sf.Name).IsValid() {
-			return fmt.Sprintf("%s: no field %s.%s", path, b.Type().Name(), sf.Name)
+		if !sf.IsExported() || sf.Name == "ResultMetadata" {
+			continue
+		}
+		if ours, skip := a.FieldByName(sf.Name).IsValid(), skipped(b.Type(), sf); ours == skip {
+			return fmt.Sprintf("%s: %s.%s is in our type: %v, but is listed as newer: %v", path, b.Type().Name(), sf.Name, ours, skip)
 		}
 	}
 	for i := range a.NumField() {
