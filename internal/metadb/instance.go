@@ -9,6 +9,7 @@ import (
 
 var instances = &table[origami.Instance]{
 	name: "instances",
+	doc:  documentOf[origami.Instance](),
 	key: func(i *origami.Instance) (origami.Region, string, origami.AccountID) {
 		return i.Region, string(i.ID), i.Owner
 	},

@@ -8,6 +8,7 @@ import (
 
 var keyPairs = &table[origami.KeyPair]{
 	name: "key_pairs",
+	doc:  documentOf[origami.KeyPair](),
 	key: func(k *origami.KeyPair) (origami.Region, string, origami.AccountID) {
 		return k.Region, string(k.ID), k.Owner
 	},

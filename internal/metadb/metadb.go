@@ -70,16 +70,20 @@ func (c Config) Open(ctx context.Context, dsn string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	db.clock = c.Clock
-	if db.clock == nil {
-		db.clock = time.Now
-	}
+	db.clock = c.clock()
 	db.domains = map[string]int64{}
 	if err := db.migrate(ctx, migrations); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	return db, nil
+}
+
+func (c Config) clock() func() time.Time {
+	if c.Clock == nil {
+		return time.Now
+	}
+	return c.Clock
 }
 
 // Close closes the database. Transactions under way end first.

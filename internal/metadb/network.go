@@ -8,6 +8,7 @@ import (
 
 var vpcs = &table[origami.VPC]{
 	name: "vpcs",
+	doc:  documentOf[origami.VPC](),
 	key: func(v *origami.VPC) (origami.Region, string, origami.AccountID) {
 		return v.Region, string(v.ID), v.Owner
 	},
@@ -17,6 +18,7 @@ var vpcs = &table[origami.VPC]{
 
 var subnets = &table[origami.Subnet]{
 	name: "subnets",
+	doc:  documentOf[origami.Subnet](),
 	key: func(s *origami.Subnet) (origami.Region, string, origami.AccountID) {
 		return s.Region, string(s.ID), s.Owner
 	},
@@ -30,6 +32,7 @@ var subnets = &table[origami.Subnet]{
 
 var securityGroups = &table[origami.SecurityGroup]{
 	name: "security_groups",
+	doc:  documentOf[origami.SecurityGroup](),
 	key: func(g *origami.SecurityGroup) (origami.Region, string, origami.AccountID) {
 		return g.Region, string(g.ID), g.Owner
 	},

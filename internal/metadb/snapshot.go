@@ -8,6 +8,7 @@ import (
 
 var snapshots = &table[origami.Snapshot]{
 	name: "snapshots",
+	doc:  documentOf[origami.Snapshot](),
 	key: func(s *origami.Snapshot) (origami.Region, string, origami.AccountID) {
 		return s.Region, string(s.ID), s.Owner
 	},

@@ -2,7 +2,6 @@ package metadb
 
 import (
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -19,6 +18,7 @@ const docVersion = 1
 // region and ID, and rows of child tables that follow from it.
 type table[T any] struct {
 	name     string
+	doc      document[T]
 	key      func(*T) (region origami.Region, id string, owner origami.AccountID)
 	columns  []string          // beside region, id, owner and the document
 	values   func(*T) []any    // of columns
@@ -49,7 +49,7 @@ type filter struct {
 
 // put inserts a new noun.
 func (t *table[T]) put(tx *Tx, v *T) error {
-	doc, err := json.Marshal(v)
+	doc, err := t.doc.encode(v)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (t *table[T]) replace(tx *Tx, region origami.Region, id string, old, v *T) 
 	if _, _, was := t.key(old); r != region || i != id || owner != was {
 		return fmt.Errorf("update of %s %s changes its region, id or owner", t.name, id)
 	}
-	doc, err := json.Marshal(v)
+	doc, err := t.doc.encode(v)
 	if err != nil {
 		return err
 	}
@@ -234,8 +234,8 @@ func (t *table[T]) scanDoc(r *sql.Rows) (*T, error) {
 }
 
 func (t *table[T]) decode(doc string) (*T, error) {
-	v := new(T)
-	if err := json.Unmarshal([]byte(doc), v); err != nil {
+	v, err := t.doc.decode([]byte(doc))
+	if err != nil {
 		return nil, fmt.Errorf("decode a document of %s: %w", t.name, err)
 	}
 	return v, nil

@@ -10,6 +10,7 @@ import (
 
 var tasks = &table[origami.Task]{
 	name: "tasks",
+	doc:  documentOf[origami.Task](),
 	key: func(t *origami.Task) (origami.Region, string, origami.AccountID) {
 		return t.Region, string(t.ID), t.Owner
 	},
