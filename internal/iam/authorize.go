@@ -7,26 +7,21 @@ import (
 	"origami"
 )
 
-// Request is what is to be authorized: an action by a caller.
-type Request struct {
-	Caller origami.Caller
-	// Action is the service and operation: "ec2:RunInstances".
-	Action string
-	// Resources are the ARNs of what the action is about, as far as they are
-	// known; "*" or nothing for actions that are about none. All of them must
-	// be allowed.
-	Resources []string
+// Resource is what an action is about.
+type Resource struct {
+	ARN string
 }
 
-// Authorize decides whether the caller may do an action. The root of an
-// account may do everything in it. No other principal exists in this version,
-// and one that claims to be something else is refused with
+// Authorize decides whether who may do an action, "ec2:RunInstances", to
+// resources, all of which must be allowed; actions about none name none. The
+// root of an account may do everything in it. No other principal exists, and
+// a caller that claims to be something else is refused with
 // UnauthorizedOperation: what is not known to be allowed is denied.
-func (s *Service) Authorize(_ context.Context, r Request) error {
-	service, operation, ok := strings.Cut(r.Action, ":")
-	if ok && service != "" && operation != "" && r.Caller.Account != "" && r.Caller.ARN == RootARN(r.Caller.Account) {
+func (s *Service) Authorize(_ context.Context, who origami.Caller, action string, _ ...Resource) error {
+	service, operation, ok := strings.Cut(action, ":")
+	if ok && service != "" && operation != "" && who.Account != "" && who.ARN == RootARN(who.Account) {
 		return nil
 	}
 	return origami.Errorf(origami.CodeUnauthorizedOperation,
-		"You are not authorized to perform this operation. User: %s is not authorized to perform: %s", r.Caller.ARN, r.Action)
+		"You are not authorized to perform this operation. User: %s is not authorized to perform: %s", who.ARN, action)
 }

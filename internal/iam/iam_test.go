@@ -1,0 +1,165 @@
+package iam_test
+
+import (
+	"errors"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"origami"
+	"origami/internal/iam"
+	"origami/internal/metadb"
+)
+
+func open(t *testing.T) (*iam.Service, *metadb.DB) {
+	t.Helper()
+	db, err := metadb.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "meta.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return iam.New(db), db
+}
+
+func create(t *testing.T, s *iam.Service, name string) (origami.Account, origami.AccessKey) {
+	t.Helper()
+	a, k, err := s.CreateAccount(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, k
+}
+
+func TestCreateAccount(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	a, k := create(t, s, "alice")
+	for what, c := range map[string]struct{ got, want string }{
+		"account ID":    {string(a.ID), `^[1-9][0-9]{11}$`},
+		"access key ID": {k.ID, `^AKIA[A-Z2-7]{16}$`},
+		"secret":        {k.Secret, `^[A-Za-z0-9+/]{40}$`},
+	} {
+		if !regexp.MustCompile(c.want).MatchString(c.got) {
+			t.Errorf("%s: got %q, want it like %s", what, c.got, c.want)
+		}
+	}
+	if a.Name != "alice" || k.Account != a.ID || a.Created.IsZero() || k.Created.IsZero() {
+		t.Errorf("got %+v and %+v", a, k)
+	}
+	b, other := create(t, s, "bob")
+	if b.ID == a.ID || other.ID == k.ID || other.Secret == k.Secret {
+		t.Errorf("two accounts alike: %+v, %+v", a, b)
+	}
+	all, err := s.Accounts(t.Context())
+	if diff := cmp.Diff([]origami.Account{a, b}, all); diff != "" || err != nil {
+		t.Errorf("accounts: %v (-want +got):\n%s", err, diff)
+	}
+	keys, err := s.AccessKeys(t.Context(), a.ID)
+	if diff := cmp.Diff([]origami.AccessKey{k}, keys); diff != "" || err != nil {
+		t.Errorf("keys: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestAccountNames(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	create(t, s, "taken")
+	for name, ok := range map[string]bool{
+		"taken": false, "": false, "a\nb": false, "a\x00": false, "\xff": false,
+		strings.Repeat("é", 51): false, strings.Repeat("é", 50): true, "With space": true,
+	} {
+		_, _, err := s.CreateAccount(t.Context(), name)
+		if ok != (err == nil) || err != nil && !errors.Is(err, &origami.Error{Code: origami.CodeInvalidParameterValue}) {
+			t.Errorf("%q: got error %v", name, err)
+		}
+	}
+}
+
+func TestCredential(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	_, k := create(t, s, "alice")
+	got, err := s.Credential(t.Context(), k.ID)
+	if err != nil || got != k {
+		t.Errorf("got %+v, %v, want %+v", got, err, k)
+	}
+	for _, id := range []string{"", "AKIAAAAAAAAAAAAAAAAA", strings.ToLower(k.ID), k.ID + "A", k.ID + "\x00", "' OR 1=1 --abcdef", strings.Repeat("A", 1<<16)} {
+		if got, err := s.Credential(t.Context(), id); !errors.Is(err, iam.ErrNoKey) || got != (origami.AccessKey{}) {
+			t.Errorf("key %.40q: got %+v, error %v, want ErrNoKey", id, got, err)
+		}
+	}
+	if err := s.DeleteAccessKey(t.Context(), "000000000000", k.ID); err == nil {
+		t.Error("an account deleted the key of another")
+	}
+	if err := s.DeleteAccessKey(t.Context(), k.Account, k.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Credential(t.Context(), k.ID); !errors.Is(err, iam.ErrNoKey) {
+		t.Errorf("deleted key: got error %v", err)
+	}
+}
+
+// An access key can be changed for another without a gap, but not collected.
+func TestCreateAccessKey(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	a, first := create(t, s, "alice")
+	second, err := s.CreateAccessKey(t.Context(), a.ID)
+	if err != nil || second.ID == first.ID || second.Account != a.ID {
+		t.Fatalf("got %+v, %v", second, err)
+	}
+	if _, err := s.CreateAccessKey(t.Context(), a.ID); !errors.Is(err, &origami.Error{Code: "LimitExceeded"}) {
+		t.Errorf("third key: got error %v", err)
+	}
+	if err := s.DeleteAccessKey(t.Context(), a.ID, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateAccessKey(t.Context(), a.ID); err != nil {
+		t.Errorf("after a deletion: %v", err)
+	}
+	if _, err := s.CreateAccessKey(t.Context(), "000000000000"); err == nil {
+		t.Error("a key was made for an account that does not exist")
+	}
+}
+
+func TestCaller(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	a, k := create(t, s, "alice")
+	id := string(a.ID)
+	got := s.Caller(k, "eu-west-1", "req")
+	want := origami.Caller{Account: a.ID, ARN: "arn:aws:iam::" + id + ":root", UserID: id, AccessKey: k.ID,
+		Region: "eu-west-1", Request: "req"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("caller (-want +got):\n%s", diff)
+	}
+}
+
+func TestAuthorize(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	root := origami.Caller{Account: "111111111111", ARN: iam.RootARN("111111111111")}
+	tests := []struct {
+		name   string
+		who    origami.Caller
+		action string
+		ok     bool
+	}{
+		{"root", root, "ec2:RunInstances", true},
+		{"user", origami.Caller{Account: root.Account, ARN: "arn:aws:iam::111111111111:user/u"}, "ec2:RunInstances", false},
+		{"root of another account", origami.Caller{Account: "222222222222", ARN: root.ARN}, "ec2:RunInstances", false},
+		{"nobody", origami.Caller{}, "ec2:RunInstances", false},
+		{"nobody's root", origami.Caller{ARN: iam.RootARN("")}, "ec2:RunInstances", false},
+		{"no service", root, "RunInstances", false},
+		{"no operation", root, "ec2:", false},
+	}
+	for _, tt := range tests {
+		err := s.Authorize(t.Context(), tt.who, tt.action, iam.Resource{ARN: "arn:aws:ec2:us-east-1:111111111111:instance/*"})
+		if tt.ok != (err == nil) || err != nil && !errors.Is(err, &origami.Error{Code: origami.CodeUnauthorizedOperation}) {
+			t.Errorf("%s: got error %v, want allowed %t", tt.name, err, tt.ok)
+		}
+	}
+}
