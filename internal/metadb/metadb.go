@@ -65,7 +65,7 @@ func (c Config) Open(ctx context.Context, dsn string) (*DB, error) {
 	case "postgres", "postgresql":
 		db, err = openPostgres(dsn)
 	default:
-		return nil, fmt.Errorf("open database: %q is neither sqlite: nor postgres:", scheme)
+		return nil, fmt.Errorf("open database: %q is neither sqlite:PATH nor postgres://URL", scheme)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,12 +103,12 @@ func TestRetryThenDone(t *testing.T) {
 func TestLease(t *testing.T) {
 	inBubble(t, func(t *testing.T, db *metadb.DB) {
 		var stops []func()
-		runs := 0
+		var runs atomic.Int64
 		var first *task.Queue
 		for range 2 {
 			q := task.New(db, quiet())
 			q.Handle("work", task.Handler{Run: func(_ context.Context, r *task.Run) error {
-				runs++
+				runs.Add(1)
 				r.Progress(40, "slowly")
 				time.Sleep(3 * time.Minute)
 				return nil
@@ -125,8 +126,8 @@ func TestLease(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if job := read(t, db, id); job.State != origami.TaskDone || job.Attempts != 1 || runs != 1 {
-			t.Errorf("at the end: %+v after %d runs", job, runs)
+		if job := read(t, db, id); job.State != origami.TaskDone || job.Attempts != 1 || runs.Load() != 1 {
+			t.Errorf("at the end: %+v after %d runs", job, runs.Load())
 		}
 		for _, stop := range stops {
 			stop()
@@ -139,10 +140,12 @@ func TestLease(t *testing.T) {
 func TestLeaseRunsOut(t *testing.T) {
 	inBubble(t, func(t *testing.T, db *metadb.DB) {
 		q := task.New(db, quiet())
-		runs := 0
+		var runs atomic.Int64
 		q.Handle("work", task.Handler{
-			Run:    func(context.Context, *task.Run) error { runs++; return nil },
-			Failed: func(tx *metadb.Tx, _ *origami.Task, reason string) error { return tx.PutSetting("shown", []byte(reason)) },
+			Run: func(context.Context, *task.Run) error { runs.Add(1); return nil },
+			Failed: func(tx *metadb.Tx, _ *origami.Task, reason string) error {
+				return tx.PutSetting("shown", []byte(reason))
+			},
 		})
 		id := add(t, db, q, "work")
 		die := func() {
@@ -165,13 +168,13 @@ func TestLeaseRunsOut(t *testing.T) {
 		stop := serveIn(t, q)
 		time.Sleep(14 * time.Second)
 		synctest.Wait()
-		if runs != 0 {
+		if runs.Load() != 0 {
 			t.Error("the task was taken before its lease ran out")
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if job := read(t, db, id); job.State != origami.TaskDone || job.Attempts != 2 || runs != 1 {
-			t.Errorf("after the lease: %+v, %d runs", job, runs)
+		if job := read(t, db, id); job.State != origami.TaskDone || job.Attempts != 2 || runs.Load() != 1 {
+			t.Errorf("after the lease: %+v, %d runs", job, runs.Load())
 		}
 		stop()
 		beside()
@@ -184,8 +187,10 @@ func TestLeaseRunsOut(t *testing.T) {
 			q := task.New(db, quiet())
 			if n == 4 {
 				q.Handle("work", task.Handler{
-					Run:    func(context.Context, *task.Run) error { t.Error("begun a sixth time"); return nil },
-					Failed: func(tx *metadb.Tx, _ *origami.Task, reason string) error { return tx.PutSetting("shown", []byte(reason)) },
+					Run: func(context.Context, *task.Run) error { t.Error("begun a sixth time"); return nil },
+					Failed: func(tx *metadb.Tx, _ *origami.Task, reason string) error {
+						return tx.PutSetting("shown", []byte(reason))
+					},
 				})
 			}
 			stop := serveIn(t, q) // without a handler it only takes over
