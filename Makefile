@@ -14,7 +14,7 @@ GOFILES  = find . -name '*.go' -not -path './build/*' -not -path '*/testdata/*'
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo guest debian test unit check fmt lint generate cover coverage-doc bench setup clean
+.PHONY: help build run demo guest debian test unit check fmt lint generate cover coverage-doc bench microbench setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,9 +35,11 @@ $(GUEST): scripts/build-testimage.sh $(wildcard scripts/guest/*)
 	scripts/setup.sh demo
 	scripts/build-testimage.sh $@
 
-debian: ## build the Debian machine of the benchmarks
+debian: build/debian.raw ## build the Debian machine of the benchmarks
+
+build/debian.raw: scripts/build-debian.sh scripts/debian-cloud.cfg
 	scripts/setup.sh bench
-	scripts/build-debian.sh build/debian.raw
+	scripts/build-debian.sh $@
 
 test: setup check guest ## everything CI runs: checks, tests with -race, on both databases, with machines
 	ORIGAMI_TEST_GUEST=$(abspath $(GUEST)) scripts/postgres-test.sh $(GO) run ./internal/testreport \
@@ -71,8 +73,10 @@ cover: ## statement coverage of the unit tests, by function
 coverage-doc: ## write docs/coverage.md from the last "make test"
 	$(GO) run ./internal/coverage -results build/test-results.txt
 
-bench: ## the benchmarks; they take a while
-	scripts/setup.sh bench
+bench: build guest debian ## the benchmarks, as docs/benchmarks.md shows them; BENCH= names some
+	$(GO) run ./internal/bench -origami $(BIN) -debian build/debian.raw -guest $(GUEST) -only '$(BENCH)'
+
+microbench: ## the Go benchmarks of all packages
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
 setup:

@@ -36,10 +36,12 @@ var house = []string{
 	`internal/ebs`,
 	`internal/ami`,
 	`internal/instance internal/vmie`,
-	// 6 doors: one protocol each.
-	`internal/endpoint internal/ec2server internal/stsserver internal/localserver internal/imds`,
+	// 6 doors: one protocol each; and the region in a temporary directory that the
+	// tests of the concepts share.
+	`internal/endpoint internal/ec2server internal/stsserver internal/localserver internal/imds
+	 internal/instance/instancetest`,
 	// 7 roof: the program, and the tools of the build.
-	`cmd/origami internal/coverage internal/testreport`,
+	`cmd/origami internal/bench internal/coverage internal/testreport`,
 }
 
 // owners names the rooms that alone may import a package, given by the
@@ -51,7 +53,7 @@ var owners = map[string]string{
 	"github.com/jackc/pgx":                "internal/metadb",
 	"gvisor.dev/gvisor":                   "internal/vnet",
 	"github.com/containers/gvisor-tap-":   "internal/vnet",
-	"os/exec":                             "internal/vmm/qemu cmd/origami internal/testreport",
+	"os/exec":                             "internal/vmm/qemu cmd/origami internal/bench internal/testreport",
 	"github.com/spf13/cobra":              "cmd/origami",
 	"github.com/vbauerster/mpb":           "cmd/origami",
 	"github.com/aws/aws-sdk-go-v2":        "",

@@ -3,13 +3,15 @@
 # disk, register it, launch, change, bake, launch again. Every step shows the
 # command that does it, what came of it, and how long it took.
 #
-#	scripts/demo.sh GUEST.raw
+#	scripts/demo.sh GUEST.raw [FLAG...]
 #
+# Flags are those of `origami serve`.
 # GUEST.raw is the small Linux disk of scripts/build-testimage.sh. Nothing is
 # left behind, unless a step fails: then its log is.
 set -eu
 
 guest=$1
+shift
 origami=$(pwd)/bin/origami
 work=$(mktemp -d /tmp/origami-demo.XXXXXX)
 log=$work/service.log
@@ -119,7 +121,7 @@ title=preparation
 # it disturbs no other service on this machine.
 third=$(awk 'BEGIN { srand(); printf "%d", 20 + int(rand() * 200) }')
 mkdir "$work/data"
-"$origami" serve --data-dir "$work/data" --listen 127.0.0.1:0 --public-prefix "127.$third.0.0/16" --shutdown-grace 30s \
+"$origami" serve --data-dir "$work/data" --listen 127.0.0.1:0 --public-prefix "127.$third.0.0/16" --shutdown-grace 30s "$@" \
 	>"$work/banner" 2>"$log" &
 service=$!
 ready() { [ -s "$work/banner" ] && "$origami" env --data-dir "$work/data" >"$work/env" 2>/dev/null; }

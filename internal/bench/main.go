@@ -1,0 +1,108 @@
+// Command bench measures Origami against named peers, in one run, and writes
+// what it found as Markdown.
+//
+//	go run ./internal/bench -origami bin/origami -debian build/debian.raw [-pairs 7] [-only import]
+//
+// Every figure is a ratio of pairs that were measured in turn, A B A B …, so
+// that it holds on a machine whose speed drifts: the median of the paired
+// ratios is quoted, with the smallest and the largest. CPU seconds are user and
+// system time of all processes that do the work, the service's included.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// config is what all benchmarks share.
+type config struct {
+	origami string // the program
+	debian  string // disk of a real Debian system, raw
+	guest   string // disk of the small guest, raw
+	work    string // directory for data, removed at the end
+	pairs   int
+}
+
+// benchmarks are run in this order.
+var benchmarks = []struct {
+	name string
+	run  func(context.Context, *config, *report) error
+}{
+	{"import", benchImport},
+	{"launch", benchLaunch},
+}
+
+func main() {
+	var c config
+	flag.StringVar(&c.origami, "origami", "bin/origami", "the `program` to measure")
+	flag.StringVar(&c.debian, "debian", "build/debian.raw", "raw `disk` of a Debian system")
+	flag.StringVar(&c.guest, "guest", "build/guest.raw", "raw `disk` of the small guest")
+	flag.IntVar(&c.pairs, "pairs", 7, "`number` of paired measurements")
+	only := flag.String("only", "", "`names` of the benchmarks to run, separated by commas")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, &c, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, c *config, only string) (err error) {
+	if c.work, err = os.MkdirTemp("", "origami-bench"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(c.work)
+	r := &report{}
+	r.printf("Measured %s on %d processors (%s), load %s before, %d pairs.\n\n",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), processor(), load(), c.pairs)
+	for _, b := range benchmarks {
+		if only != "" && !contains(strings.Split(only, ","), b.name) {
+			continue
+		}
+		if err := b.run(ctx, c, r); err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+	}
+	r.printf("Load after: %s.\n", load())
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+// processor is the name of the host's processor.
+func processor() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.Lines(string(b)) {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+		}
+	}
+	return runtime.GOARCH
+}
+
+// load is the load average of the last minute.
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	return first
+}
