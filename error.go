@@ -12,6 +12,7 @@ type Code string
 // The codes that rooms of this module produce.
 const (
 	CodeAuthFailure                  Code = "AuthFailure"
+	CodeDependencyViolation          Code = "DependencyViolation"
 	CodeDryRunOperation              Code = "DryRunOperation"
 	CodeIdempotentParameterMismatch  Code = "IdempotentParameterMismatch"
 	CodeIncorrectInstanceState       Code = "IncorrectInstanceState"
@@ -25,6 +26,7 @@ const (
 	CodeInvalidAMINameDuplicate      Code = "InvalidAMIName.Duplicate"
 	CodeInvalidAMINameMalformed      Code = "InvalidAMIName.Malformed"
 	CodeInvalidBlockDeviceMapping    Code = "InvalidBlockDeviceMapping"
+	CodeInvalidGroupDuplicate        Code = "InvalidGroup.Duplicate"
 	CodeInvalidGroupNotFound         Code = "InvalidGroup.NotFound"
 	CodeInvalidID                    Code = "InvalidID"
 	CodeInvalidInstanceIDMalformed   Code = "InvalidInstanceID.Malformed"
@@ -38,6 +40,8 @@ const (
 	CodeInvalidParameterCombination  Code = "InvalidParameterCombination"
 	CodeInvalidParameterDependency   Code = "InvalidParameterDependency"
 	CodeInvalidParameterValue        Code = "InvalidParameterValue"
+	CodeInvalidPermissionDuplicate   Code = "InvalidPermission.Duplicate"
+	CodeInvalidPermissionNotFound    Code = "InvalidPermission.NotFound"
 	CodeInvalidSnapshotIDMalformed   Code = "InvalidSnapshotID.Malformed"
 	CodeInvalidSnapshotInUse         Code = "InvalidSnapshot.InUse"
 	CodeInvalidSnapshotNotFound      Code = "InvalidSnapshot.NotFound"
@@ -62,6 +66,7 @@ const (
 	CodeUnknownVolumeType            Code = "UnknownVolumeType"
 	CodeUnsupported                  Code = "Unsupported"
 	CodeUnsupportedOperation         Code = "UnsupportedOperation"
+	CodeVPCIDNotSpecified            Code = "VPCIdNotSpecified"
 	CodeVolumeInUse                  Code = "VolumeInUse"
 )
 

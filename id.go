@@ -156,6 +156,14 @@ func ParseSecurityGroupID(s string) (SecurityGroupID, error) {
 	return SecurityGroupID(s), parse(s, "sg")
 }
 
+// NewSecurityGroupRuleID makes a new ID of a security group rule.
+func NewSecurityGroupRuleID() SecurityGroupRuleID { return SecurityGroupRuleID(newID("sgr")) }
+
+// ParseSecurityGroupRuleID checks the shape of the ID of a security group rule.
+func ParseSecurityGroupRuleID(s string) (SecurityGroupRuleID, error) {
+	return SecurityGroupRuleID(s), parse(s, "sgr")
+}
+
 // NewNetworkInterfaceID makes a new network interface ID.
 func NewNetworkInterfaceID() NetworkInterfaceID { return NetworkInterfaceID(newID("eni")) }
 

@@ -5,12 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"origami"
 )
@@ -110,6 +113,25 @@ func checkOldRows(tx *Tx) error {
 	vols, err := tx.VolumesOf(region, inst.ID)
 	if err != nil || len(vols) != 1 || vols[0].Attachments[0].Device != "/dev/xvda" {
 		return fmt.Errorf("volumes: %+v, %v", vols, err)
+	}
+	rules, err := tx.RulesOf(region, "sg-0123456789abcdef0")
+	if err != nil {
+		return err
+	}
+	wantRules := []*origami.SecurityGroupRule{
+		{ID: "sgr-a123456789abcdef0", Protocol: "-1", FromPort: -1, ToPort: -1, Peer: "sg-0123456789abcdef0"},
+		{ID: "sgr-b123456789abcdef0", Protocol: "tcp", FromPort: 22, ToPort: 22, CIDR: netip.MustParsePrefix("127.0.0.0/8"),
+			Description: "SSH from the host of this installation"},
+		{ID: "sgr-c123456789abcdef0", Egress: true, Protocol: "-1", FromPort: -1, ToPort: -1, CIDR: netip.MustParsePrefix("0.0.0.0/0")},
+	}
+	for _, r := range wantRules {
+		r.Region, r.Owner, r.Group = region, owner, "sg-0123456789abcdef0"
+	}
+	if diff := cmp.Diff(rules, wantRules, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		return fmt.Errorf("rules of the default group (-got +want):\n%s", diff)
+	}
+	if v, err := tx.VPC(region, owner, "vpc-0123456789abcdef0"); err != nil || !v.Default || !v.DNSHostnames {
+		return fmt.Errorf("VPC: %+v, %v", v, err)
 	}
 	tags, err := tx.Tags(region, owner, string(i.ID))
 	if err != nil || tags[string(i.ID)]["Name"] != "Gold" {

@@ -45,6 +45,20 @@ var securityGroups = &table[origami.SecurityGroup]{
 	},
 }
 
+var securityGroupRules = &table[origami.SecurityGroupRule]{
+	name: "security_group_rules",
+	doc:  documentOf[origami.SecurityGroupRule](),
+	key: func(r *origami.SecurityGroupRule) (origami.Region, string, origami.AccountID) {
+		return r.Region, string(r.ID), r.Owner
+	},
+	columns: []string{"group_id", "peer"},
+	values:  func(r *origami.SecurityGroupRule) []any { return []any{string(r.Group), string(r.Peer)} },
+	filters: map[string]filter{
+		"security-group-rule-id": {column: "id", selective: true},
+		"group-id":               {column: "group_id", selective: true},
+	},
+}
+
 // PutVPC inserts a VPC.
 func (tx *Tx) PutVPC(v *origami.VPC) error { return vpcs.put(tx, v) }
 
@@ -56,6 +70,11 @@ func (tx *Tx) VPC(region origami.Region, viewer origami.AccountID, id origami.VP
 // UpdateVPC changes a VPC by f, as UpdateImage does an image.
 func (tx *Tx) UpdateVPC(region origami.Region, id origami.VPCID, f func(*origami.VPC) error) (*origami.VPC, error) {
 	return vpcs.update(tx, region, string(id), f)
+}
+
+// DeleteVPC removes a VPC that has neither subnets nor security groups left.
+func (tx *Tx) DeleteVPC(region origami.Region, id origami.VPCID) error {
+	return vpcs.remove(tx, region, string(id))
 }
 
 // VPCs yields the VPCs that q selects, by ID.
@@ -78,6 +97,12 @@ func (tx *Tx) UpdateSubnet(region origami.Region, id origami.SubnetID, f func(*o
 	return subnets.update(tx, region, string(id), f)
 }
 
+// DeleteSubnet removes a subnet. That it has no instances is the caller's
+// concern.
+func (tx *Tx) DeleteSubnet(region origami.Region, id origami.SubnetID) error {
+	return subnets.remove(tx, region, string(id))
+}
+
 // Subnets yields the subnets that q selects, by ID.
 func (tx *Tx) Subnets(q Query) iter.Seq2[*origami.Subnet, error] { return subnets.list(tx, q) }
 
@@ -94,7 +119,7 @@ func (tx *Tx) PutSecurityGroup(g *origami.SecurityGroup) error {
 		return err
 	}
 	if taken {
-		return origami.Errorf("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", g.Name, g.VPC)
+		return origami.Errorf(origami.CodeInvalidGroupDuplicate, "The security group '%s' already exists for VPC '%s'", g.Name, g.VPC)
 	}
 	return securityGroups.put(tx, g)
 }
@@ -110,12 +135,58 @@ func (tx *Tx) UpdateSecurityGroup(region origami.Region, id origami.SecurityGrou
 	return securityGroups.update(tx, region, string(id), f)
 }
 
-// DeleteSecurityGroup removes a security group.
+// DeleteSecurityGroup removes a security group with its rules. Rules of other
+// groups must not refer to it.
 func (tx *Tx) DeleteSecurityGroup(region origami.Region, id origami.SecurityGroupID) error {
+	rules, err := tx.RulesOf(region, id)
+	if err != nil {
+		return err
+	}
+	for _, r := range rules {
+		if err := tx.DeleteSecurityGroupRule(region, r.ID); err != nil {
+			return err
+		}
+	}
 	return securityGroups.remove(tx, region, string(id))
 }
 
 // SecurityGroups yields the security groups that q selects, by ID.
 func (tx *Tx) SecurityGroups(q Query) iter.Seq2[*origami.SecurityGroup, error] {
 	return securityGroups.list(tx, q)
+}
+
+// PutSecurityGroupRule inserts a rule. Its group must be there already, and so
+// must the group it refers to.
+func (tx *Tx) PutSecurityGroupRule(r *origami.SecurityGroupRule) error {
+	return securityGroupRules.put(tx, r)
+}
+
+// SecurityGroupRule is viewer's rule, or InvalidSecurityGroupRuleId.NotFound.
+func (tx *Tx) SecurityGroupRule(region origami.Region, viewer origami.AccountID, id origami.SecurityGroupRuleID) (*origami.SecurityGroupRule, error) {
+	return securityGroupRules.get(tx, region, viewer, string(id))
+}
+
+// UpdateSecurityGroupRule changes a rule by f, as UpdateImage does an image.
+func (tx *Tx) UpdateSecurityGroupRule(region origami.Region, id origami.SecurityGroupRuleID, f func(*origami.SecurityGroupRule) error) (*origami.SecurityGroupRule, error) {
+	return securityGroupRules.update(tx, region, string(id), f)
+}
+
+// DeleteSecurityGroupRule removes a rule.
+func (tx *Tx) DeleteSecurityGroupRule(region origami.Region, id origami.SecurityGroupRuleID) error {
+	return securityGroupRules.remove(tx, region, string(id))
+}
+
+// SecurityGroupRules yields the rules that q selects, by ID.
+func (tx *Tx) SecurityGroupRules(q Query) iter.Seq2[*origami.SecurityGroupRule, error] {
+	return securityGroupRules.list(tx, q)
+}
+
+// RulesOf are the rules of a security group, by ID.
+func (tx *Tx) RulesOf(region origami.Region, group origami.SecurityGroupID) ([]*origami.SecurityGroupRule, error) {
+	return securityGroupRules.where(tx, `t.region = ? AND t.group_id = ?`, string(region), string(group))
+}
+
+// RulesAbout are the rules of any group that refer to a security group, by ID.
+func (tx *Tx) RulesAbout(region origami.Region, peer origami.SecurityGroupID) ([]*origami.SecurityGroupRule, error) {
+	return securityGroupRules.where(tx, `t.region = ? AND t.peer = ?`, string(region), string(peer))
 }

@@ -19,3 +19,9 @@ func (tx *Tx) PutSetting(name string, value []byte) error {
 ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	return err
 }
+
+// DeleteSetting removes a value of the installation, if it is there.
+func (tx *Tx) DeleteSetting(name string) error {
+	_, err := tx.exec(`DELETE FROM settings WHERE name = ?`, name)
+	return err
+}
