@@ -5,13 +5,12 @@
 // A verb that takes a *metadb.Tx writes rows only. Bytes move in tasks and in
 // the verbs that say so. The order of effects is always bytes first, rows
 // after: no row names bytes that could still be lost, and bytes without rows
-// are garbage that [Service.Recover] removes.
+// are garbage; [Service.Recover] removes that of volumes.
 package ebs
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"origami/internal/blockstore"
 	"origami/internal/durable"
 	"origami/internal/metadb"
-	"origami/internal/overlay"
 	"origami/internal/task"
 )
 
@@ -50,8 +48,9 @@ type Service struct {
 	// onSnapshot is called in the transaction that ends a snapshot.
 	onSnapshot func(*metadb.Tx, *origami.Snapshot) error
 
-	mu   sync.Mutex // guards open
-	open map[origami.VolumeID]*device
+	mu       sync.Mutex // guards the following, and the users of devices
+	open     map[origami.VolumeID]*device
+	freezing map[*Frozen]struct{} // whose layers no row may name yet
 }
 
 // New builds the service and registers its task handlers with the queue.
@@ -65,6 +64,7 @@ func New(c Config) *Service {
 		now:        c.Now,
 		onSnapshot: func(*metadb.Tx, *origami.Snapshot) error { return nil },
 		open:       make(map[origami.VolumeID]*device),
+		freezing:   make(map[*Frozen]struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -73,7 +73,8 @@ func New(c Config) *Service {
 		s.now = time.Now
 	}
 	c.Queue.Handle(taskSnapshot, task.Handler{Run: s.runSnapshot, Failed: s.snapshotFailed})
-	c.Queue.Handle(taskRemove, task.Handler{Run: s.runRemove})
+	// Files are not left behind for having been in use for long.
+	c.Queue.Handle(taskRemove, task.Handler{Run: s.runRemove, MaxAttempts: math.MaxInt})
 	return s
 }
 
@@ -81,99 +82,3 @@ func New(c Config) *Service {
 // fails, inside the transaction that says so. It is set once, before the queue
 // serves.
 func (s *Service) OnSnapshot(f func(*metadb.Tx, *origami.Snapshot) error) { s.onSnapshot = f }
-
-// Close closes every open volume. Nothing may use the service afterwards.
-func (s *Service) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var first error
-	for id, d := range s.open {
-		if err := d.dev.Close(); err != nil && first == nil {
-			first = fmt.Errorf("close %s: %w", id, err)
-		}
-	}
-	clear(s.open)
-	return first
-}
-
-// device is an open volume and the number of its users.
-type device struct {
-	id    origami.VolumeID
-	users int
-	ready chan struct{} // closed when dev or err is set
-	dev   *overlay.Device
-	base  *blockstore.Image // what it first read from, for statistics; may be nil
-	err   error
-}
-
-// Open opens a volume for reading and writing. Every Open is paired with a
-// [Volume.Close]; the same device is handed to all.
-func (s *Service) Open(ctx context.Context, region origami.Region, id origami.VolumeID) (*Volume, error) {
-	s.mu.Lock()
-	d, ok := s.open[id]
-	if ok {
-		d.users++
-		s.mu.Unlock()
-		<-d.ready
-		if d.err != nil {
-			return nil, d.err
-		}
-		return &Volume{Device: d.dev, s: s, d: d}, nil
-	}
-	d = &device{id: id, users: 1, ready: make(chan struct{})}
-	s.open[id] = d
-	s.mu.Unlock()
-
-	d.err = s.openDevice(ctx, region, d)
-	close(d.ready)
-	if d.err != nil {
-		s.mu.Lock()
-		delete(s.open, id)
-		s.mu.Unlock()
-		return nil, d.err
-	}
-	return &Volume{Device: d.dev, s: s, d: d}, nil
-}
-
-// Volume is an open volume.
-type Volume struct {
-	*overlay.Device
-	s    *Service
-	d    *device
-	once sync.Once
-}
-
-// Close gives the volume back. The device closes, after a flush, when its last
-// user has done so.
-func (v *Volume) Close() error {
-	var err error
-	v.once.Do(func() { err = v.s.release(v.d) })
-	return err
-}
-
-// Touched counts the blocks of the volume's snapshot that were read since it
-// was opened, and those that hold data. Both are 0 for a volume made empty.
-func (v *Volume) Touched(ctx context.Context) (read, data int64, err error) {
-	if v.d.base == nil {
-		return 0, 0, nil
-	}
-	return v.d.base.Touched(ctx)
-}
-
-// release drops one user of d and closes it after the last.
-func (s *Service) release(d *device) error {
-	s.mu.Lock()
-	d.users--
-	if d.users > 0 {
-		s.mu.Unlock()
-		return nil
-	}
-	// Closed under the lock: an Open that follows must find the state that
-	// this close leaves.
-	defer s.mu.Unlock()
-	delete(s.open, d.id)
-	if err := d.dev.Close(); err != nil {
-		return fmt.Errorf("close volume %s: %w", d.id, err)
-	}
-	return nil
-}

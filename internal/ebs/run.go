@@ -41,31 +41,42 @@ func (s *Service) runSnapshot(ctx context.Context, run *task.Run) error {
 		}
 		return err
 	}
-	if snap.State != origami.SnapshotPending {
+	if snap.State == origami.SnapshotError {
 		return nil
 	}
 	v, err := s.Open(ctx, region, snap.Volume)
 	if err != nil {
+		if snap.State == origami.SnapshotCompleted && isGone(err) {
+			return nil // completed before, and then the volume went
+		}
 		return err
 	}
-	defer v.Close()
+	defer s.closeVolume(v)
+	at := stored{layer: overlay.LayerID(snap.Layer)}
+	if snap.State == origami.SnapshotCompleted {
+		at.root, err = parseRoot(snap.Root)
+	} else {
+		at.root, err = s.storeSnapshot(ctx, run, v, snap)
+	}
+	if err != nil {
+		return err
+	}
+	return s.rebase(ctx, region, v, at)
+}
+
+// storeSnapshot puts what a pending snapshot froze into the store and
+// completes it.
+func (s *Service) storeSnapshot(ctx context.Context, run *task.Run, v *Volume, snap *origami.Snapshot) (blockstore.Root, error) {
 	frozen, err := v.Frozen(overlay.LayerID(snap.Layer))
 	if err != nil {
-		return fmt.Errorf("find what %s froze: %w", id, err)
+		return blockstore.Root{}, fmt.Errorf("find what %s froze: %w", snap.ID, err)
 	}
 	defer frozen.Close()
 	root, err := s.storeFrozen(ctx, frozen, s.snapshotProgress(ctx, run, snap))
 	if err != nil {
-		return err
+		return blockstore.Root{}, err
 	}
-	if err := s.completeSnapshot(ctx, region, id, root); err != nil {
-		return err
-	}
-	img, err := s.store.Image(ctx, root)
-	if err != nil {
-		return err
-	}
-	return v.Rebase(overlay.LayerID(snap.Layer), root.String(), img)
+	return root, s.completeSnapshot(ctx, snap.Region, snap.ID, root)
 }
 
 // storeFrozen writes what a frozen volume changed into the block store and returns
@@ -201,38 +212,4 @@ func (s *Service) FailSnapshot(tx *metadb.Tx, region origami.Region, id origami.
 		return err
 	}
 	return s.onSnapshot(tx, snap)
-}
-
-// runRemove removes the files of a volume that has no row any more. Pending
-// snapshots of it still need them and go first.
-func (s *Service) runRemove(ctx context.Context, run *task.Run) error {
-	id := origami.VolumeID(run.Task.Resource)
-	pending := 0
-	err := s.db.View(ctx, func(tx *metadb.Tx) error {
-		q := metadb.Query{Region: run.Task.Region, Viewer: metadb.System, Filters: []origami.Filter{
-			{Name: "volume-id", Values: []string{string(id)}},
-		}}
-		for snap, err := range tx.Snapshots(q) {
-			if err != nil {
-				return err
-			}
-			if snap.Volume == id && snap.State == origami.SnapshotPending {
-				pending++
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if pending > 0 {
-		return task.Retry(fmt.Errorf("%d pending snapshots still read %s", pending, id))
-	}
-	s.mu.Lock()
-	_, open := s.open[id]
-	s.mu.Unlock()
-	if open {
-		return task.Retry(fmt.Errorf("volume %s is still open", id))
-	}
-	return overlay.Remove(s.volumes, string(id))
 }

@@ -16,24 +16,6 @@ type SnapshotSpec struct {
 	Tags        origami.Tags
 }
 
-// Freeze fixes the content of volumes at one instant, the same for all, and
-// returns the layer that holds it for each, in order. When it returns, what
-// was written before that instant is durable; what the guests write meanwhile
-// goes elsewhere. Freezing changes nothing that a guest or a client can see:
-// a freeze that nobody follows up with [Service.AddSnapshot] is harmless.
-func (s *Service) Freeze(ctx context.Context, region origami.Region, ids ...origami.VolumeID) ([]overlay.LayerID, error) {
-	devs := make([]*overlay.Device, 0, len(ids))
-	for _, id := range ids {
-		v, err := s.Open(ctx, region, id)
-		if err != nil {
-			return nil, err
-		}
-		defer v.Close()
-		devs = append(devs, v.Device)
-	}
-	return overlay.Freeze(devs...)
-}
-
 // AddSnapshot records a pending snapshot of a frozen layer and queues the work
 // that completes it.
 func (s *Service) AddSnapshot(tx *metadb.Tx, who origami.Caller, v *origami.Volume, layer overlay.LayerID, spec SnapshotSpec) (*origami.Snapshot, error) {
@@ -118,17 +100,19 @@ func (s *Service) CreateSnapshot(ctx context.Context, who origami.Caller, spec S
 	if err != nil {
 		return nil, err
 	}
-	layers, err := s.Freeze(ctx, who.Region, spec.Volume)
+	frozen, err := s.Freeze(ctx, who.Region, spec.Volume)
 	if err != nil {
 		return nil, err
 	}
+	defer frozen.Release()
 	var snap *origami.Snapshot
 	err = s.db.Update(ctx, func(tx *metadb.Tx) error {
 		v, err := check(tx)
 		if err != nil {
 			return err
 		}
-		snap, err = s.AddSnapshot(tx, who, v, layers[0], spec)
+		layer, _ := frozen.Layer(v.ID)
+		snap, err = s.AddSnapshot(tx, who, v, layer, spec)
 		return err
 	})
 	return snap, err

@@ -13,7 +13,7 @@ import (
 func (s *Service) Touched(ctx context.Context, id origami.VolumeID) (read, data int64, ok bool, err error) {
 	s.mu.Lock()
 	d, ok := s.open[id]
-	if ok {
+	if ok = ok && d.users > 0; ok {
 		d.users++
 	}
 	s.mu.Unlock()
@@ -25,7 +25,7 @@ func (s *Service) Touched(ctx context.Context, id origami.VolumeID) (read, data 
 		return 0, 0, false, nil
 	}
 	v := &Volume{Device: d.dev, s: s, d: d}
-	defer v.Close()
+	defer s.closeVolume(v)
 	read, data, err = v.Touched(ctx)
 	return read, data, true, err
 }
