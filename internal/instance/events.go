@@ -38,28 +38,31 @@ func (s *Service) Serve(ctx context.Context) error {
 			case vmm.Stopped:
 				byGuest := asked[e.ID]
 				delete(asked, e.ID)
-				wg.Go(func() { s.machineStopped(ctx, e, byGuest) })
+				// Noted at once, in the order of the reports.
+				if m := s.known(e.ID); m != nil && s.reported(m) {
+					wg.Go(func() { s.machineStopped(ctx, m, e.Reason, byGuest) })
+				}
 			}
 		}
 	}
 }
 
+// known returns the entry of a machine, or nil.
+func (s *Service) known(id string) *machine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machines[origami.InstanceID(id)]
+}
+
 // machineStopped follows the end of a machine: somebody may be waiting for it,
 // and if nobody asked for it the instance's row must learn of it.
-func (s *Service) machineStopped(ctx context.Context, e vmm.Event, byGuest bool) {
-	s.mu.Lock()
-	m := s.machines[origami.InstanceID(e.ID)]
-	s.mu.Unlock()
-	if m == nil {
-		return
-	}
-	s.ended(m)
+func (s *Service) machineStopped(ctx context.Context, m *machine, reason string, byGuest bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s.running(m) != nil {
 		return // somebody started it again
 	}
-	if err := s.follow(ctx, m, e.Reason, byGuest); err != nil && ctx.Err() == nil {
+	if err := s.follow(ctx, m, reason, byGuest); err != nil && ctx.Err() == nil {
 		s.Log.Error("follow the end of a machine", "instance", m.id, "err", err)
 	}
 }
@@ -77,24 +80,19 @@ func (s *Service) follow(ctx context.Context, m *machine, reason string, byGuest
 	if byGuest {
 		why = &origami.StateReason{Code: "Client.InstanceInitiatedShutdown", Message: "Client.InstanceInitiatedShutdown: Instance initiated shutdown"}
 	}
-	err = s.DB.Update(ctx, func(tx *metadb.Tx) error {
+	return s.DB.Update(ctx, func(tx *metadb.Tx) error {
 		_, err := tx.UpdateInstance(m.region, m.id, func(row *origami.Instance) error {
 			if row.State != origami.InstanceRunning {
 				return nil
 			}
+			row.StateReason, row.TransitionReason = why, why.Code
 			if byGuest && row.ShutdownBehavior == "terminate" {
 				row.State = origami.InstanceShuttingDown
-			} else {
-				s.stopped(row)
+				return s.queue(tx, taskTerminate, row, forcing)
 			}
-			row.StateReason, row.TransitionReason = why, why.Code
-			i = row
+			s.stopped(row)
 			return nil
 		})
 		return err
 	})
-	if err != nil || i.State != origami.InstanceShuttingDown {
-		return err
-	}
-	return s.finish(ctx, m, i, true)
 }

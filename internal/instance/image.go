@@ -8,7 +8,6 @@ import (
 	"origami/internal/ami"
 	"origami/internal/ebs"
 	"origami/internal/metadb"
-	"origami/internal/overlay"
 )
 
 // ImageRequest asks for an image of an instance.
@@ -25,9 +24,9 @@ type ImageRequest struct {
 // bake is what a new image will consist of.
 type bake struct {
 	instance *origami.Instance
-	devices  []origami.BlockDevice                // the image's mapping, without the snapshots to come
-	volumes  map[string]*origami.Volume           // to be snapshotted, by device name
-	at       map[origami.VolumeID]overlay.LayerID // where they are frozen, when they are
+	devices  []origami.BlockDevice      // the image's mapping, without the snapshots to come
+	volumes  map[string]*origami.Volume // to be snapshotted, by device name
+	at       *ebs.Frozen                // where they are frozen, when they are
 }
 
 // CreateImage makes an image of an instance of the caller's. It returns a
@@ -54,11 +53,12 @@ func (s *Service) CreateImage(ctx context.Context, who origami.Caller, r ImageRe
 	if err != nil {
 		return nil, err
 	}
-	frozen := map[origami.VolumeID]overlay.LayerID(nil)
+	var frozen *ebs.Frozen
 	if r.NoReboot || b.instance.State == origami.InstanceStopped {
 		if frozen, err = s.freeze(ctx, b); err != nil {
 			return nil, err
 		}
+		defer frozen.Release()
 	}
 	var img *origami.Image
 	err = s.DB.Update(ctx, func(tx *metadb.Tx) error {
@@ -188,20 +188,12 @@ func (b *bake) overrideVolume(d *origami.BlockDevice, r origami.BlockDevice) err
 }
 
 // freeze fixes the volumes of a bake at one instant.
-func (s *Service) freeze(ctx context.Context, b *bake) (map[origami.VolumeID]overlay.LayerID, error) {
+func (s *Service) freeze(ctx context.Context, b *bake) (*ebs.Frozen, error) {
 	var ids []origami.VolumeID
 	for _, v := range b.volumes {
 		ids = append(ids, v.ID)
 	}
-	layers, err := s.EBS.Freeze(ctx, b.instance.Region, ids...)
-	if err != nil {
-		return nil, err
-	}
-	at := make(map[origami.VolumeID]overlay.LayerID, len(ids))
-	for n, id := range ids {
-		at[id] = layers[n]
-	}
-	return at, nil
+	return s.EBS.Freeze(ctx, b.instance.Region, ids...)
 }
 
 // recordBake writes the rows of the pending image and of its snapshots, and
@@ -255,7 +247,7 @@ func (s *Service) recordSnapshot(tx *metadb.Tx, who origami.Caller, r ImageReque
 	if b.at == nil {
 		return s.EBS.PromiseSnapshot(tx, who, v, spec)
 	}
-	layer, ok := b.at[v.ID]
+	layer, ok := b.at.Layer(v.ID)
 	if !ok {
 		return nil, origami.Errorf(origami.CodeIncorrectState, "Volume '%s' was attached while the image was being created. Try again.", v.ID)
 	}

@@ -7,7 +7,6 @@ import (
 
 	"origami"
 	"origami/internal/metadb"
-	"origami/internal/overlay"
 	"origami/internal/task"
 )
 
@@ -16,7 +15,7 @@ import (
 // crash, what is frozen stays so, and a machine that was down starts.
 func (s *Service) runImage(ctx context.Context, run *task.Run) (err error) {
 	region, id := run.Task.Region, origami.ImageID(run.Task.Resource)
-	img, snaps, err := s.pendingImage(ctx, region, id)
+	img, open, err := s.promised(ctx, region, id)
 	if err != nil {
 		return err
 	}
@@ -34,14 +33,11 @@ func (s *Service) runImage(ctx context.Context, run *task.Run) (err error) {
 			err = errors.Join(err, s.bootAgain(ctx, m))
 		}
 	}()
-	var open []*origami.Snapshot
-	for _, snap := range snaps {
-		if snap.State == origami.SnapshotPending && snap.Layer == 0 {
-			open = append(open, snap)
-		}
-	}
 	if len(open) == 0 {
 		return nil
+	}
+	if img.State != origami.ImagePending {
+		return s.failSnapshots(ctx, open, fmt.Sprintf("The image %s was deregistered before the snapshot was taken.", id))
 	}
 	switch i.State {
 	case origami.InstanceRunning, origami.InstanceStopping, origami.InstanceStopped:
@@ -56,23 +52,49 @@ func (s *Service) runImage(ctx context.Context, run *task.Run) (err error) {
 	return s.fixSnapshots(ctx, region, open)
 }
 
-// pendingImage reads an image and the snapshots that it maps and that were
-// taken of volumes.
-func (s *Service) pendingImage(ctx context.Context, region origami.Region, id origami.ImageID) (img *origami.Image, snaps []*origami.Snapshot, err error) {
+// promised reads an image and those of its snapshots that are still to be
+// taken.
+func (s *Service) promised(ctx context.Context, region origami.Region, id origami.ImageID) (img *origami.Image, open []*origami.Snapshot, err error) {
 	err = s.DB.View(ctx, func(tx *metadb.Tx) (err error) {
-		if img, err = tx.Image(region, metadb.System, id); err != nil || img.State != origami.ImagePending {
+		if img, err = tx.Image(region, metadb.System, id); err != nil {
 			return err
 		}
-		for _, id := range img.Snapshots() {
-			snap, err := tx.Snapshot(region, metadb.System, id)
-			if err != nil {
+		open, err = promisedSnapshots(tx, img)
+		return err
+	})
+	return img, open, err
+}
+
+// promisedSnapshots are the snapshots of an image that were promised and have
+// nothing that they could be made of. Those that are frozen complete by
+// themselves; those of an image that is deregistered may be deleted.
+func promisedSnapshots(tx *metadb.Tx, img *origami.Image) ([]*origami.Snapshot, error) {
+	var open []*origami.Snapshot
+	for _, id := range img.Snapshots() {
+		snap, err := tx.Snapshot(img.Region, metadb.System, id)
+		if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if snap.State == origami.SnapshotPending && snap.Layer == 0 && snap.Volume != origami.NoVolume {
+			open = append(open, snap)
+		}
+	}
+	return open, nil
+}
+
+// failSnapshots ends promised snapshots with a reason.
+func (s *Service) failSnapshots(ctx context.Context, snaps []*origami.Snapshot, why string) error {
+	return s.DB.Update(ctx, func(tx *metadb.Tx) error {
+		for _, snap := range snaps {
+			if err := s.EBS.FailSnapshot(tx, snap.Region, snap.ID, why); err != nil {
 				return err
 			}
-			snaps = append(snaps, snap)
 		}
 		return nil
 	})
-	return img, snaps, err
 }
 
 // fixSnapshots freezes the volumes of promised snapshots together and gives
@@ -82,13 +104,15 @@ func (s *Service) fixSnapshots(ctx context.Context, region origami.Region, snaps
 	for n, snap := range snaps {
 		ids[n] = snap.Volume
 	}
-	layers, err := s.EBS.Freeze(ctx, region, ids...)
+	frozen, err := s.EBS.Freeze(ctx, region, ids...)
 	if err != nil {
 		return err
 	}
+	defer frozen.Release()
 	return s.DB.Update(ctx, func(tx *metadb.Tx) error {
-		for n, snap := range snaps {
-			if err := s.EBS.FixSnapshot(tx, region, snap.ID, overlay.LayerID(layers[n])); err != nil {
+		for _, snap := range snaps {
+			layer, _ := frozen.Layer(snap.Volume)
+			if err := s.EBS.FixSnapshot(tx, region, snap.ID, layer); err != nil {
 				return err
 			}
 		}
@@ -114,16 +138,13 @@ func (s *Service) imageFailed(tx *metadb.Tx, t *origami.Task, reason string) err
 	if err != nil {
 		return err
 	}
-	for _, id := range img.Snapshots() {
-		snap, err := tx.Snapshot(t.Region, metadb.System, id)
-		if err != nil {
+	open, err := promisedSnapshots(tx, img)
+	if err != nil {
+		return err
+	}
+	for _, snap := range open {
+		if err := s.EBS.FailSnapshot(tx, t.Region, snap.ID, reason); err != nil {
 			return err
-		}
-		// Those with a layer go on by themselves.
-		if snap.State == origami.SnapshotPending && snap.Layer == 0 {
-			if err := s.EBS.FailSnapshot(tx, t.Region, id, reason); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

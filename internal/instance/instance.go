@@ -11,6 +11,7 @@ package instance
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -85,10 +86,11 @@ func New(c Config) *Service {
 	}
 	s := &Service{Config: c, machines: make(map[origami.InstanceID]*machine)}
 	s.fabric = newFabric(c)
+	// An instance is never left half stopped or half terminated.
 	c.Queue.Handle(taskStart, task.Handler{Run: s.runStart, Failed: s.startFailed})
-	c.Queue.Handle(taskStop, task.Handler{Run: s.runStop})
+	c.Queue.Handle(taskStop, task.Handler{Run: s.runStop, MaxAttempts: math.MaxInt})
 	c.Queue.Handle(taskReboot, task.Handler{Run: s.runReboot})
-	c.Queue.Handle(taskTerminate, task.Handler{Run: s.runTerminate})
+	c.Queue.Handle(taskTerminate, task.Handler{Run: s.runTerminate, MaxAttempts: math.MaxInt})
 	c.Queue.Handle(taskImage, task.Handler{Run: s.runImage, Failed: s.imageFailed})
 	return s
 }

@@ -38,9 +38,14 @@ type machine struct {
 	port    *vnet.Attachment
 	public  *vnet.PublicAddress
 
+	// The following are guarded by Service.mu.
+
 	// gone is closed when the monitor reports the end of the current run. It
-	// is nil while there is none, and guarded by Service.mu.
+	// is nil while there is none.
 	gone chan struct{}
+	// stale says that the monitor is still to report the end of a run of an
+	// earlier process, before anything about a run of this one.
+	stale bool
 }
 
 // machine returns the entry of an instance, made at need.
@@ -73,6 +78,23 @@ func (s *Service) began(m *machine) {
 func (s *Service) ended(m *machine) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.endedLocked(m)
+}
+
+// reported notes that the monitor reported the end of a run. It returns false
+// if that was one of an earlier process.
+func (s *Service) reported(m *machine) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.stale {
+		m.stale = false
+		return false
+	}
+	s.endedLocked(m)
+	return true
+}
+
+func (s *Service) endedLocked(m *machine) {
 	if m.gone != nil {
 		close(m.gone)
 		m.gone = nil
@@ -110,6 +132,7 @@ func (s *Service) volumesOf(ctx context.Context, i *origami.Instance) ([]*origam
 // attach opens everything that the machine of an instance needs on this host.
 // After an error nothing is left open. The machine's lock is held.
 func (s *Service) attach(ctx context.Context, m *machine, i *origami.Instance, vols []*origami.Volume) (err error) {
+	m.detach(s.Log) // what a run left whose end nobody could follow
 	defer func() {
 		if err != nil {
 			m.detach(s.Log)

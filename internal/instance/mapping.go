@@ -7,6 +7,10 @@ import (
 	"origami/internal/metadb"
 )
 
+// maxVolumes is how many volumes a machine can have: the slots of its disk
+// bus.
+const maxVolumes = 24
+
 // plannedVolume is a volume that a launch will make.
 type plannedVolume struct {
 	device   string
@@ -65,6 +69,9 @@ func planDevices(tx *metadb.Tx, who origami.Caller, img *origami.Image, request 
 				p.volumes = append(p.volumes, v)
 			}
 		}
+	}
+	if len(p.volumes) > maxVolumes {
+		return nil, origami.Errorf("AttachmentLimitExceeded", "An instance can have at most %d volumes, and the launch asks for %d.", maxVolumes, len(p.volumes))
 	}
 	return p, nil
 }

@@ -155,6 +155,9 @@ func chooseSubnet(region origami.Region, subnets []*origami.Subnet, l Launch) (*
 			return sub, nil
 		}
 	}
+	if l.Subnet == "" {
+		return nil, origami.Errorf("MissingInput", "No default subnet for availability zone: '%s'.", l.Zone)
+	}
 	return nil, origami.NotFound(l.Subnet)
 }
 

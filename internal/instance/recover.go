@@ -2,19 +2,26 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"origami"
 	"origami/internal/metadb"
+	"origami/internal/vmm"
 )
 
-// Recover finds the machines of an earlier process again. It is called once,
-// before the queue and [Service.Serve] run.
+// Recover finds the machines of an earlier process again, and removes what it
+// left of deleted volumes. It is called once, before the queue and
+// [Service.Serve] run.
 //
 // A machine that still runs gets its disks and its network back. An instance
 // that should run and does not is stopped, with a reason, unless queued work
-// is about to start it. A machine that nobody knows is ended.
+// is about to start it. One that is on its way somewhere with no task to take
+// it there gets one. A machine that nobody knows is ended.
 func (s *Service) Recover(ctx context.Context) error {
+	if err := s.EBS.Recover(ctx); err != nil {
+		return fmt.Errorf("recover volumes: %w", err)
+	}
 	ids, err := s.VMM.Recover(ctx)
 	if err != nil {
 		return fmt.Errorf("recover machines: %w", err)
@@ -24,21 +31,23 @@ func (s *Service) Recover(ctx context.Context) error {
 		alive[origami.InstanceID(id)] = true
 	}
 	var all []*origami.Instance
-	busy := make(map[origami.InstanceID]bool)
-	err = s.DB.View(ctx, func(tx *metadb.Tx) error {
+	var work promises
+	err = s.DB.View(ctx, func(tx *metadb.Tx) (err error) {
+		all = nil
 		for i, err := range tx.AllInstances() {
 			if err != nil {
 				return err
 			}
 			all = append(all, i)
 		}
-		return s.busy(tx, busy)
+		work, err = unfinished(tx)
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	for _, i := range all {
-		if err := s.recoverInstance(ctx, i, alive[i.ID], busy[i.ID]); err != nil {
+		if err := s.recoverInstance(ctx, i, alive[i.ID], work); err != nil {
 			return fmt.Errorf("recover %s: %w", i.ID, err)
 		}
 		delete(alive, i.ID)
@@ -52,55 +61,111 @@ func (s *Service) Recover(ctx context.Context) error {
 	return nil
 }
 
-// busy notes the instances that unfinished tasks will look after.
-func (s *Service) busy(tx *metadb.Tx, busy map[origami.InstanceID]bool) error {
-	for t, err := range tx.UnfinishedTasks() {
-		if err != nil {
-			return err
-		}
-		switch t.Kind {
-		case taskReboot:
-			busy[origami.InstanceID(t.Resource)] = true
-		case taskImage:
-			img, err := tx.Image(t.Region, metadb.System, origami.ImageID(t.Resource))
-			if err != nil {
-				return err
-			}
-			busy[img.SourceInstance] = true
-		}
-	}
-	return nil
+// promises tells what unfinished tasks will do to instances, by kind.
+type promises map[promise]bool
+
+type promise struct {
+	kind string
+	id   origami.InstanceID
 }
 
-func (s *Service) recoverInstance(ctx context.Context, i *origami.Instance, alive, busy bool) error {
+// unfinished reads the unfinished tasks.
+func unfinished(tx *metadb.Tx) (promises, error) {
+	work := make(promises)
+	for t, err := range tx.UnfinishedTasks() {
+		if err != nil {
+			return nil, err
+		}
+		id := origami.InstanceID(t.Resource)
+		if t.Kind == taskImage {
+			img, err := tx.Image(t.Region, metadb.System, origami.ImageID(t.Resource))
+			if errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			id = img.SourceInstance
+		}
+		work[promise{t.Kind, id}] = true
+	}
+	return work, nil
+}
+
+// recoverInstance makes what is known of one machine fit its instance.
+func (s *Service) recoverInstance(ctx context.Context, i *origami.Instance, alive bool, work promises) error {
 	m := s.machine(i.Region, i.ID)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !alive {
+		if err := s.expectEnd(ctx, m); err != nil {
+			return err
+		}
+	}
 	switch i.State {
-	case origami.InstanceTerminated, origami.InstanceStopped:
+	case origami.InstanceTerminated:
 		s.forget(m)
+		fallthrough
+	case origami.InstanceStopped:
 		if alive {
 			return s.VMM.Kill(ctx, string(i.ID))
 		}
 		return nil
 	}
 	if alive {
-		s.began(m)
-		vols, err := s.volumesOf(ctx, i)
-		if err != nil {
+		if err := s.adopt(ctx, m, i); err != nil {
 			return err
 		}
-		err = s.attach(ctx, m, i, vols)
-		if err == nil {
-			return nil
-		}
+	} else if i.State == origami.InstanceRunning && !work[promise{taskReboot, i.ID}] && !work[promise{taskImage, i.ID}] {
+		return s.follow(ctx, m, "it was gone when the service started", false)
+	}
+	return s.promiseAgain(ctx, i, work)
+}
+
+// adopt gives a machine that runs its disks and its network back. The
+// machine's lock is held.
+func (s *Service) adopt(ctx context.Context, m *machine, i *origami.Instance) error {
+	s.began(m)
+	vols, err := s.volumesOf(ctx, i)
+	if err != nil {
+		return err
+	}
+	if err := s.attach(ctx, m, i, vols); err != nil {
 		// Without its disks the machine is of no use. Its end is reported,
 		// and the instance's row follows.
 		s.Log.Error("give a machine its disks back", "instance", i.ID, "err", err)
 		return s.VMM.Kill(ctx, string(i.ID))
 	}
-	if i.State == origami.InstanceRunning && !busy {
-		return s.follow(ctx, m, "it was gone when the service started", false)
-	}
 	return nil
+}
+
+// expectEnd notes that the monitor will report the end of a machine that ended
+// before this process began: it does so for all that it still knows.
+func (s *Service) expectEnd(ctx context.Context, m *machine) error {
+	_, err := s.VMM.Console(ctx, string(m.id), 1)
+	if errors.Is(err, vmm.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.stale = true
+	return nil
+}
+
+// promiseAgain queues the task that takes an instance out of a passing state,
+// if it has none any more.
+func (s *Service) promiseAgain(ctx context.Context, i *origami.Instance, work promises) error {
+	kind := map[origami.InstanceState]string{
+		origami.InstancePending:      taskStart,
+		origami.InstanceStopping:     taskStop,
+		origami.InstanceShuttingDown: taskTerminate,
+	}[i.State]
+	if kind == "" || work[promise{kind, i.ID}] {
+		return nil
+	}
+	s.Log.Warn("an instance was left halfway", "instance", i.ID, "state", i.State)
+	return s.DB.Update(ctx, func(tx *metadb.Tx) error { return s.queue(tx, kind, i, nil) })
 }

@@ -14,6 +14,9 @@ import (
 // MaxUserData is the largest user data, before base64.
 const MaxUserData = 16 << 10
 
+// maxClientToken is the longest client token, in characters.
+const maxClientToken = 64
+
 // Launch is a request for instances. Zero values mean "not given".
 type Launch struct {
 	Image    origami.ImageID
@@ -105,6 +108,9 @@ func (s *Service) launch(tx *metadb.Tx, who origami.Caller, l Launch) ([]*origam
 	if l.PrivateIP.IsValid() && l.Max > 1 {
 		return nil, origami.Errorf(origami.CodeInvalidParameterCombination, "Network interfaces and an instance-level private IP address may not be specified when launching multiple instances")
 	}
+	if len(l.ClientToken) > maxClientToken {
+		return nil, origami.Errorf(origami.CodeInvalidParameterValue, "Value for parameter clientToken is invalid. It must not exceed %d characters.", maxClientToken)
+	}
 	if len(l.UserData) > MaxUserData {
 		return nil, origami.Errorf(origami.CodeInvalidParameterValue, "User data is limited to %d bytes", MaxUserData)
 	}
@@ -174,6 +180,8 @@ func (s *Service) prototype(tx *metadb.Tx, who origami.Caller, l Launch, img *or
 		ENASupport:         img.ENASupport,
 		SriovNetSupport:    img.SriovNetSupport,
 		TPMSupport:         img.TPMSupport,
+		KernelID:           img.KernelID,
+		RamdiskID:          img.RamdiskID,
 		Platform:           img.Platform,
 		PlatformDetails:    img.PlatformDetails,
 		UsageOperation:     img.UsageOperation,
@@ -203,40 +211,6 @@ func (s *Service) prototype(tx *metadb.Tx, who origami.Caller, l Launch, img *or
 		i.KeyName, i.PublicKey = k.Name, k.PublicKey
 	}
 	return i, nil
-}
-
-// decideMetadata completes the metadata options: what the request gives, then
-// what the image demands, then the defaults.
-func decideMetadata(o origami.MetadataOptions, img *origami.Image) (origami.MetadataOptions, error) {
-	v2 := img.IMDSSupport == "v2.0"
-	if o.Endpoint == "" {
-		o.Endpoint = "enabled"
-	}
-	if o.Tokens == "" {
-		o.Tokens = "optional"
-		if v2 {
-			o.Tokens = "required"
-		}
-	}
-	if o.HopLimit == 0 {
-		o.HopLimit = 1
-		if v2 {
-			o.HopLimit = 2
-		}
-	}
-	if o.HopLimit < 1 || o.HopLimit > 64 {
-		return o, origami.Errorf(origami.CodeInvalidParameterValue, "Value (%d) for parameter httpPutResponseHopLimit is invalid. It must be between 1 and 64.", o.HopLimit)
-	}
-	if o.InstanceTags == "" {
-		o.InstanceTags = "disabled"
-	}
-	if o.IPv6 == "" {
-		o.IPv6 = "disabled"
-	}
-	if o.IPv6 == "enabled" {
-		return o, origami.Errorf(origami.CodeUnsupportedOperation, "The IPv6 endpoint of the instance metadata service is not supported.")
-	}
-	return o, nil
 }
 
 // room decides how many instances of the type can start now, between min and
@@ -275,7 +249,11 @@ func (s *Service) makeInstance(tx *metadb.Tx, who origami.Caller, l Launch, prot
 			return nil, err
 		}
 	}
-	if l.PublicIP == nil || *l.PublicIP {
+	i.AssociatePublicIP = p.subnet.MapPublicIP
+	if l.PublicIP != nil {
+		i.AssociatePublicIP = *l.PublicIP
+	}
+	if i.AssociatePublicIP {
 		if i.PublicIP, err = tx.AllocatePublicIP(s.PublicPrefix); err != nil {
 			return nil, err
 		}

@@ -92,8 +92,10 @@ func (s *Service) Start(ctx context.Context, who origami.Caller, ids []origami.I
 		i.State = origami.InstancePending
 		i.StateReason, i.TransitionReason = nil, ""
 		i.Launched = s.Now().UTC()
-		if i.PublicIP, err = tx.AllocatePublicIP(s.PublicPrefix); err != nil {
-			return err
+		if i.AssociatePublicIP {
+			if i.PublicIP, err = tx.AllocatePublicIP(s.PublicPrefix); err != nil {
+				return err
+			}
 		}
 		return s.queue(tx, taskStart, i, nil)
 	})

@@ -9,7 +9,6 @@ import (
 	"origami"
 	"origami/internal/metadb"
 	"origami/internal/task"
-	"origami/internal/vmm"
 )
 
 // forcing is the payload of a stop task that does not ask the guest.
@@ -51,13 +50,9 @@ func (s *Service) runStop(ctx context.Context, run *task.Run) error {
 	m := s.machine(run.Task.Region, id)
 	grace := s.Grace
 	if bytes.Equal(run.Task.Payload, forcing) {
-		// A graceful stop may be waiting for the guest with the lock held.
-		// Its run ends, and so does the wait.
 		grace = 0
-		if s.running(m) != nil {
-			if err := s.VMM.Kill(ctx, string(id)); err != nil && !errors.Is(err, vmm.ErrNotFound) {
-				return err
-			}
+		if err := s.cutShort(ctx, m, origami.InstanceStopping); err != nil {
+			return task.Retry(err)
 		}
 	}
 	m.mu.Lock()
@@ -71,9 +66,9 @@ func (s *Service) runStop(ctx context.Context, run *task.Run) error {
 	}
 	run.Progress(0, "waiting for the guest to shut down")
 	if _, err := s.halt(ctx, m, grace); err != nil {
-		return err
+		return task.Retry(err)
 	}
-	return s.DB.Update(ctx, func(tx *metadb.Tx) error {
+	return task.Retry(s.DB.Update(ctx, func(tx *metadb.Tx) error {
 		_, err := tx.UpdateInstance(m.region, id, func(i *origami.Instance) error {
 			if i.State == origami.InstanceStopping {
 				s.stopped(i)
@@ -81,7 +76,18 @@ func (s *Service) runStop(ctx context.Context, run *task.Run) error {
 			return nil
 		})
 		return err
-	})
+	}))
+}
+
+// cutShort powers off the machine of an instance in the given state without
+// the machine's lock: another task may hold it, waiting for the guest. Its run
+// ends, and so does the wait.
+func (s *Service) cutShort(ctx context.Context, m *machine, state origami.InstanceState) error {
+	i, err := s.instance(ctx, m.region, m.id)
+	if err != nil || i.State != state || s.running(m) == nil {
+		return err
+	}
+	return s.VMM.Kill(ctx, string(m.id))
 }
 
 // Reboot restarts running instances of the caller's: the guest is asked to

@@ -3,6 +3,7 @@ package instance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"origami"
@@ -45,20 +46,20 @@ func (s *Service) Terminate(ctx context.Context, who origami.Caller, ids []origa
 // runTerminate ends the machine of an instance and releases its volumes.
 func (s *Service) runTerminate(ctx context.Context, run *task.Run) error {
 	id := origami.InstanceID(run.Task.Resource)
-	m := s.machine(run.Task.Region, id)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	i, err := s.instance(ctx, m.region, id)
+	i, err := s.instance(ctx, run.Task.Region, id)
 	if err != nil {
-		return err
+		if isNotFound(err) {
+			return nil // purged
+		}
+		return task.Retry(err)
 	}
 	if i.State != origami.InstanceShuttingDown {
 		return nil
 	}
-	return s.finish(ctx, m, i, bytes.Equal(run.Task.Payload, forcing))
+	return task.Retry(s.finish(ctx, s.machine(i.Region, id), i, bytes.Equal(run.Task.Payload, forcing)))
 }
 
-// finish ends an instance that is shutting down. The machine's lock is held.
+// finish ends an instance that is shutting down.
 func (s *Service) finish(ctx context.Context, m *machine, i *origami.Instance, force bool) error {
 	vols, err := s.volumesOf(ctx, i)
 	if err != nil {
@@ -70,12 +71,21 @@ func (s *Service) finish(ctx context.Context, m *machine, i *origami.Instance, f
 			grace = min(s.Grace, terminateGrace)
 		}
 	}
+	if grace == 0 {
+		if err := s.cutShort(ctx, m, origami.InstanceShuttingDown); err != nil {
+			return err
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if _, err := s.halt(ctx, m, grace); err != nil {
 		return err
 	}
 	err = s.DB.Update(ctx, func(tx *metadb.Tx) error {
 		i, err := tx.UpdateInstance(m.region, m.id, func(i *origami.Instance) error {
-			s.terminated(i)
+			if i.State == origami.InstanceShuttingDown {
+				s.terminated(i)
+			}
 			return nil
 		})
 		if err != nil {
@@ -133,14 +143,30 @@ func (s *Service) purge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, i := range old {
-		if err := s.VMM.Remove(ctx, string(i.ID)); err != nil {
-			return err
-		}
-		err := s.DB.Update(ctx, func(tx *metadb.Tx) error { return tx.DeleteInstance(i.Region, i.ID) })
-		if err != nil {
-			return err
-		}
+		errs = append(errs, s.purgeInstance(ctx, i))
+	}
+	return errors.Join(errs...)
+}
+
+// purgeInstance removes a terminated instance. Its machine has ended long ago,
+// unless its start could not be followed to the end.
+func (s *Service) purgeInstance(ctx context.Context, i *origami.Instance) error {
+	if err := s.VMM.Kill(ctx, string(i.ID)); err != nil {
+		return err
+	}
+	if err := s.VMM.Remove(ctx, string(i.ID)); err != nil {
+		return err
+	}
+	if err := s.DB.Update(ctx, func(tx *metadb.Tx) error { return tx.DeleteInstance(i.Region, i.ID) }); err != nil {
+		return err
+	}
+	if m := s.known(string(i.ID)); m != nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.detach(s.Log)
+		s.forget(m)
 	}
 	return nil
 }
