@@ -83,6 +83,9 @@ func (r *Registration) check() error {
 	if r.VirtualizationType == "" {
 		r.VirtualizationType = origami.Paravirtual
 	}
+	if !KnownArchitecture(r.Architecture) {
+		return invalidValue("architecture", string(r.Architecture), "Valid values are i386, x86_64, arm64, x86_64_mac and arm64_mac.")
+	}
 	if r.VirtualizationType != origami.HVM && r.VirtualizationType != origami.Paravirtual {
 		return invalidValue("virtualizationType", string(r.VirtualizationType), "Valid values are hvm and paravirtual.")
 	}
@@ -153,6 +156,15 @@ func (r *Registration) checkBoot() error {
 		return origami.Errorf(origami.CodeInvalidParameterValue, "Value for parameter uefiData is invalid. It must be base64 of at most %d characters.", maxUEFIData)
 	}
 	return nil
+}
+
+// KnownArchitecture reports whether a is an architecture that EC2 knows.
+func KnownArchitecture(a origami.Architecture) bool {
+	switch a {
+	case origami.I386, origami.X8664, origami.ARM64, origami.X8664Mac, origami.ARM64Mac:
+		return true
+	}
+	return false
 }
 
 func invalidValue(name, value, rule string) error {

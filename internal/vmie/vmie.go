@@ -32,7 +32,10 @@ const rootDevice = "/dev/sda1"
 
 // interrupted is why an import failed whose process is gone: its source went
 // with it.
-const interrupted = "the import was interrupted because the service stopped; import the disk again"
+func interrupted() error {
+	return origami.Errorf(origami.CodeInternalError,
+		"The import was interrupted because the service stopped. Deregister the image and import the disk again.")
+}
 
 // Request says what to make of a disk.
 type Request struct {
@@ -150,8 +153,20 @@ func (s *Service) promise(ctx context.Context, who origami.Caller, r Request, j 
 	if r.Architecture == "" {
 		r.Architecture = origami.X8664
 	}
+	if !ami.KnownArchitecture(r.Architecture) {
+		return origami.Errorf(origami.CodeInvalidParameterValue, "Value (%s) for parameter architecture is invalid.", r.Architecture)
+	}
 	gib := ebs.GiBs(j.disk.Size())
-	err := s.db.Update(ctx, func(tx *metadb.Tx) error {
+	volumeType := origami.GP2
+	if _, err := (ebs.Shape{Type: volumeType, Size: gib}).Decide(); err != nil {
+		volumeType = origami.GP3 // has room for more
+	}
+	shape, err := ebs.Shape{Type: volumeType, Size: gib}.Decide()
+	if err != nil {
+		return err
+	}
+	err = s.db.Update(ctx, func(tx *metadb.Tx) error {
+		s.take(j.at.Snapshot) // of an attempt before
 		img := &origami.Image{
 			ID: origami.NewImageID(), Region: who.Region, Owner: who.Account,
 			Name: r.Name, Description: r.Description,
@@ -164,8 +179,12 @@ func (s *Service) promise(ctx context.Context, who origami.Caller, r Request, j 
 		}
 		yes, no := true, false
 		img.BlockDevices = []origami.BlockDevice{{DeviceName: rootDevice, EBS: &origami.EBSBlockDevice{
-			Snapshot: snap.ID, VolumeSize: gib, VolumeType: origami.GP2, DeleteOnTermination: &yes, Encrypted: &no,
+			Snapshot: snap.ID, VolumeSize: gib, VolumeType: volumeType, Throughput: shape.Throughput,
+			DeleteOnTermination: &yes, Encrypted: &no,
 		}}}
+		if volumeType != origami.GP2 { // which derives its IOPS
+			img.BlockDevices[0].EBS.IOPS = shape.IOPS
+		}
 		if err := s.ami.Promise(tx, img, r.Tags); err != nil {
 			return err
 		}
@@ -194,7 +213,8 @@ func (s *Service) take(id origami.SnapshotID) *job {
 // abandon ends a job that nobody waits for any more and that has not begun.
 func (s *Service) abandon(j *job) {
 	if s.take(j.at.Snapshot) != nil {
-		j.done <- s.undo(j, j.ctx.Err())
+		why := j.ctx.Err()
+		j.done <- errors.Join(why, s.undo(j))
 	}
 }
 
@@ -203,18 +223,36 @@ func (s *Service) abandon(j *job) {
 func (s *Service) run(ctx context.Context, run *task.Run) error {
 	j := s.take(origami.SnapshotID(run.Task.Resource))
 	if j == nil {
-		return errors.New(interrupted)
+		return s.orphaned(ctx, run.Task.Region, origami.SnapshotID(run.Task.Resource))
 	}
+	outcome := errors.New("the import panicked")
+	defer func() { j.done <- outcome }() // somebody waits, whatever happens
 	// The task ends with the queue, and with whoever waits for the image.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(j.ctx, cancel)()
-	err := s.move(ctx, run, j)
-	if err != nil {
-		err = s.undo(j, err)
+	if outcome = s.move(ctx, run, j); outcome == nil {
+		return nil
 	}
-	j.done <- err
+	outcome = formatError(outcome)
+	if err := s.undo(j); err != nil {
+		outcome = errors.Join(outcome, err)
+		return outcome // the rows are there and will say why
+	}
 	return nil
+}
+
+// orphaned is the end of an import whose source this process does not have:
+// unless its rows were removed, it failed.
+func (s *Service) orphaned(ctx context.Context, region origami.Region, id origami.SnapshotID) error {
+	err := s.db.View(ctx, func(tx *metadb.Tx) error {
+		_, err := tx.Snapshot(region, metadb.System, id)
+		return err
+	})
+	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
+		return nil
+	}
+	return errors.Join(interrupted(), err)
 }
 
 // move stores the disk and completes its snapshot, and with it the image.
@@ -231,21 +269,35 @@ func (s *Service) move(ctx context.Context, run *task.Run, j *job) error {
 	j.at.Stored = content.Stats.StoredBytes
 	j.progress(j.at)
 	return s.db.Update(ctx, func(tx *metadb.Tx) error {
+		img, err := tx.Image(j.image.Region, metadb.System, j.image.ID)
+		if err != nil {
+			return err
+		}
+		if img.State != origami.ImagePending { // deregistering it cancels the import
+			return ami.Unavailable(img.ID)
+		}
 		return s.ebs.CompleteSnapshot(tx, j.image.Region, j.at.Snapshot, content)
 	})
 }
 
 // undo removes the image and the snapshot of an import that failed and whose
-// caller is told why.
-func (s *Service) undo(j *job, why error) error {
+// caller is told why. An image that its owner deregistered meanwhile stays so.
+func (s *Service) undo(j *job) error {
 	region := j.image.Region
-	err := s.db.Update(context.WithoutCancel(j.ctx), func(tx *metadb.Tx) error {
-		if err := tx.DeleteImage(region, j.image.ID); err != nil {
+	return s.db.Update(context.WithoutCancel(j.ctx), func(tx *metadb.Tx) error {
+		img, err := tx.Image(region, metadb.System, j.image.ID)
+		if err == nil && img.State != origami.ImageDeregistered {
+			err = tx.DeleteImage(region, img.ID)
+		}
+		if err != nil {
 			return err
 		}
-		return tx.DeleteSnapshot(region, j.at.Snapshot)
+		err = tx.DeleteSnapshot(region, j.at.Snapshot)
+		if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
+			return nil // its owner deleted it
+		}
+		return err
 	})
-	return errors.Join(formatError(why), err)
 }
 
 // formatError lets the caller see what is wrong with its disk. Other errors
