@@ -28,7 +28,7 @@ var house = []string{
 	// 1 stores and drivers, and the suites that their contracts ask of them.
 	`disk/raw disk/qcow2 disk/disktest internal/durable/durabletest
 	 internal/objstore/dir internal/objstore/objstoretest
-	 internal/vmm/qemu internal/vmm/vmmtest internal/vnet
+	 internal/vmm/qemu internal/vmm/none internal/vmm/vmmtest internal/vnet
 	 internal/blockstore internal/overlay internal/metadb internal/ec2api internal/ec2api/gen`,
 	// 2 engines.
 	`disk/format internal/task internal/iam internal/blockstore/blockstoretest`,

@@ -7,6 +7,7 @@ package vmm
 import (
 	"context"
 	"errors"
+	"io"
 )
 
 // ErrNotFound is wrapped by errors about a machine that does not exist or no
@@ -92,6 +93,18 @@ type Driver interface {
 
 	// Close disconnects from the machines and leaves them running.
 	Close() error
+}
+
+// ConsoleFollower is a [Driver] whose consoles can be read as they grow. All
+// drivers of this module are.
+type ConsoleFollower interface {
+	// FollowConsole opens the serial console of a machine, which may have
+	// ended. Reading gives what is kept of its output, the oldest first, and
+	// every byte once; io.EOF means that there is no more now, and a later
+	// Read may give more. A reader that is slower than what is kept misses
+	// the oldest bytes. It follows a machine that is started again under
+	// the same ID, and ends with Close. It is for one goroutine.
+	FollowConsole(ctx context.Context, id string) (io.ReadCloser, error)
 }
 
 // Event is one thing that happened to a machine.

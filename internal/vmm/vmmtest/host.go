@@ -27,7 +27,8 @@ type machine struct {
 	spec    vmm.Spec
 	guest   Guest
 	console []byte
-	lines   int // of a guest that floods
+	printed int64 // bytes in all, of which console holds the last
+	lines   int   // of a guest that floods
 	paused  bool
 	ended   bool
 	reason  string
@@ -183,6 +184,7 @@ func (h *Host) emit(ev vmm.Event) {
 
 func (m *machine) print(text string) {
 	m.console = append(m.console, text...)
+	m.printed += int64(len(text))
 	if over := len(m.console) - maxConsole; over > 0 {
 		m.console = slices.Delete(m.console, 0, over)
 	}

@@ -26,32 +26,52 @@ type Open func(t *testing.T, dir string) vmm.Driver
 type MakeSpec func(t *testing.T, dir, id string, guest Guest) vmm.Spec
 
 // Run tests that a driver keeps the contract of [vmm.Driver].
-func Run(t *testing.T, open Open, makeSpec MakeSpec) {
+func Run(t *testing.T, open Open, makeSpec MakeSpec) { run(t, open, makeSpec, "") }
+
+// RunEmpty is [Run] for a driver whose machines execute nothing: whatever the
+// guest, they do as an [Obedient] one would, and print banner instead of
+// [Ready], with one write. What needs a guest that does more is left out.
+func RunEmpty(t *testing.T, open Open, makeSpec MakeSpec, banner string) {
+	run(t, open, makeSpec, banner)
+}
+
+func run(t *testing.T, open Open, makeSpec MakeSpec, banner string) {
 	tests := []struct {
-		name string
-		run  func(*fixture)
+		name  string
+		guest bool // needs one that executes
+		run   func(*fixture)
 	}{
-		{"Shutdown", testShutdown},
-		{"GuestPowersOff", testGuestPowersOff},
-		{"GuestReboots", testGuestReboots},
-		{"Kill", testKill},
-		{"Reset", testReset},
-		{"PauseResume", testPauseResume},
-		{"Console", testConsole},
-		{"StartTwice", testStartTwice},
-		{"StartAgain", testStartAgain},
-		{"StartRefused", testStartRefused},
-		{"NotFound", testNotFound},
-		{"RemoveRunning", testRemoveRunning},
-		{"Recover", testRecover},
-		{"RecoverEnded", testRecoverEnded},
-		{"Concurrent", testConcurrent},
-		{"Close", testClose},
+		{"Shutdown", false, testShutdown},
+		{"GuestPowersOff", true, testGuestPowersOff},
+		{"GuestReboots", true, testGuestReboots},
+		{"Kill", false, testKill},
+		{"Deaf", true, testDeaf},
+		{"Reset", false, testReset},
+		{"PauseResume", true, testPauseResume},
+		{"PauseIdle", false, testPauseIdle},
+		{"Console", true, testConsole},
+		{"FollowConsole", false, testFollow},
+		{"FollowFlood", true, testFollowFlood},
+		{"StartTwice", false, testStartTwice},
+		{"StartAgain", false, testStartAgain},
+		{"StartRefused", false, testStartRefused},
+		{"NotFound", false, testNotFound},
+		{"RemoveRunning", false, testRemoveRunning},
+		{"Recover", false, testRecover},
+		{"RecoverEnded", false, testRecoverEnded},
+		{"Concurrent", false, testConcurrent},
+		{"Close", false, testClose},
 	}
 	for _, test := range tests {
+		if test.guest && banner != "" {
+			continue
+		}
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			f := &fixture{T: t, open: open, makeSpec: makeSpec, dir: shortTempDir(t)}
+			f := &fixture{T: t, open: open, makeSpec: makeSpec, empty: banner != "", ready: banner, dir: shortTempDir(t)}
+			if !f.empty {
+				f.ready = Ready
+			}
 			f.reopen()
 			t.Cleanup(f.killAll)
 			if ids, err := f.driver.Recover(t.Context()); err != nil || len(ids) > 0 {
@@ -82,6 +102,8 @@ type fixture struct {
 	*testing.T
 	open     Open
 	makeSpec MakeSpec
+	empty    bool   // machines execute nothing
+	ready    string // what a machine prints when it runs
 	dir      string
 	driver   vmm.Driver
 	started  []string
@@ -118,7 +140,18 @@ func (f *fixture) start(id string, guest Guest) {
 	if err := f.driver.Start(f.Context(), f.makeSpec(f.T, f.dir, id, guest)); err != nil {
 		f.Fatalf("Start: %v", err)
 	}
-	f.await(id, Ready)
+	f.await(id, f.ready)
+}
+
+// runOff starts a machine that powers itself off, or is asked to if it
+// executes nothing, and receives its end.
+func (f *fixture) runOff(id string) {
+	f.Helper()
+	f.start(id, PowersOff)
+	if f.empty {
+		f.must("Shutdown", f.driver.Shutdown(f.Context(), id))
+	}
+	f.wantEvents(id, vmm.GuestShutdown, vmm.Stopped)
 }
 
 // await waits until the console holds text, and returns the console.
@@ -222,8 +255,8 @@ func testShutdown(f *fixture) {
 	if events[1].Reason == "" {
 		f.Error("Stopped has no reason")
 	}
-	if console := f.console("i-1", 1<<20); !strings.Contains(console, Ready) {
-		f.Errorf("console after the end = %q, want %q in it", console, Ready)
+	if console := f.console("i-1", 1<<20); !strings.Contains(console, f.ready) {
+		f.Errorf("console after the end = %q, want %q in it", console, f.ready)
 	}
 	f.must("Remove", f.driver.Remove(f.Context(), "i-1"))
 	f.must("second Remove", f.driver.Remove(f.Context(), "i-1"))
@@ -241,14 +274,13 @@ func testGuestPowersOff(f *fixture) {
 func testGuestReboots(f *fixture) {
 	f.start("i-1", Reboots)
 	f.wantEvents("i-1", vmm.GuestReset)
-	f.awaitConsole("i-1", "a second Ready", func(c string) bool { return strings.Count(c, Ready) == 2 })
+	f.awaitConsole("i-1", "a second Ready", func(c string) bool { return strings.Count(c, f.ready) == 2 })
 	f.must("Shutdown", f.driver.Shutdown(f.Context(), "i-1"))
 	f.wantEvents("i-1", vmm.GuestShutdown, vmm.Stopped)
 }
 
 func testKill(f *fixture) {
 	f.start("i-1", Deaf)
-	f.must("Shutdown", f.driver.Shutdown(f.Context(), "i-1"))
 	f.must("Kill", f.driver.Kill(f.Context(), "i-1"))
 	f.must("second Kill", f.driver.Kill(f.Context(), "i-1"))
 	f.wantEvents("i-1", vmm.Stopped)
@@ -256,10 +288,28 @@ func testKill(f *fixture) {
 	f.wantSilence()
 }
 
+func testDeaf(f *fixture) {
+	f.start("i-1", Deaf)
+	f.must("Shutdown", f.driver.Shutdown(f.Context(), "i-1"))
+	f.must("Kill", f.driver.Kill(f.Context(), "i-1"))
+	f.wantEvents("i-1", vmm.Stopped)
+	f.wantSilence()
+}
+
+func testPauseIdle(f *fixture) {
+	f.start("i-1", Obedient)
+	for _, op := range []func(context.Context, string) error{f.driver.Pause, f.driver.Pause, f.driver.Resume, f.driver.Resume, f.driver.Pause} {
+		f.must("Pause or Resume", op(f.Context(), "i-1"))
+	}
+	f.wantSilence()
+	f.must("Kill of a paused machine", f.driver.Kill(f.Context(), "i-1"))
+	f.wantEvents("i-1", vmm.Stopped)
+}
+
 func testReset(f *fixture) {
 	f.start("i-1", Deaf)
 	f.must("Reset", f.driver.Reset(f.Context(), "i-1"))
-	f.awaitConsole("i-1", "a second Ready", func(c string) bool { return strings.Count(c, Ready) == 2 })
+	f.awaitConsole("i-1", "a second Ready", func(c string) bool { return strings.Count(c, f.ready) == 2 })
 	f.must("Kill", f.driver.Kill(f.Context(), "i-1"))
 	f.wantEvents("i-1", vmm.Stopped) // and not GuestReset
 }
@@ -296,7 +346,7 @@ func testConsole(f *fixture) {
 			f.Errorf("Console(%d) = %d bytes, want the last %d", limit, len(got), len(want))
 		}
 	}
-	_, numbers, _ := strings.Cut(all, Ready)
+	_, numbers, _ := strings.Cut(all, f.ready)
 	lines := strings.Split(numbers, "\n")
 	for i, line := range lines[:len(lines)-1] {
 		if want := fmt.Sprintf("%08x", i); line != want {
@@ -310,7 +360,7 @@ func testStartTwice(f *fixture) {
 	if err := f.driver.Start(f.Context(), f.makeSpec(f.T, f.dir, "i-1", Obedient)); err == nil {
 		f.Error("Start of a running machine succeeded")
 	}
-	f.await("i-1", Ready)
+	f.await("i-1", f.ready)
 	f.must("Shutdown", f.driver.Shutdown(f.Context(), "i-1"))
 	f.wantEvents("i-1", vmm.GuestShutdown, vmm.Stopped)
 }
@@ -318,17 +368,15 @@ func testStartTwice(f *fixture) {
 // A machine that has ended may be started again under its ID, removed or not,
 // and begins with an empty console.
 func testStartAgain(f *fixture) {
-	f.start("i-1", PowersOff)
-	f.wantEvents("i-1", vmm.GuestShutdown, vmm.Stopped)
+	f.runOff("i-1")
 	f.start("i-1", Deaf)
-	if got, want := strings.Count(f.console("i-1", 1<<20), Ready), 1; got != want {
+	if got, want := strings.Count(f.console("i-1", 1<<20), f.ready), 1; got != want {
 		f.Errorf("console holds Ready %d times, want %d", got, want)
 	}
 	f.must("Kill", f.driver.Kill(f.Context(), "i-1"))
 	f.must("Remove", f.driver.Remove(f.Context(), "i-1"))
 	f.wantEvents("i-1", vmm.Stopped)
-	f.start("i-1", PowersOff)
-	f.wantEvents("i-1", vmm.GuestShutdown, vmm.Stopped)
+	f.runOff("i-1")
 }
 
 func testStartRefused(f *fixture) {
@@ -371,8 +419,7 @@ func testStartRefused(f *fixture) {
 }
 
 func testNotFound(f *fixture) {
-	f.start("i-ended", PowersOff)
-	f.wantEvents("i-ended", vmm.GuestShutdown, vmm.Stopped)
+	f.runOff("i-ended")
 	ops := map[string]func(context.Context, string) error{
 		"Shutdown": f.driver.Shutdown,
 		"Reset":    f.driver.Reset,
@@ -400,7 +447,7 @@ func testRemoveRunning(f *fixture) {
 	if err := f.driver.Remove(f.Context(), "i-1"); err == nil {
 		f.Error("Remove of a running machine succeeded")
 	}
-	f.await("i-1", Ready)
+	f.await("i-1", f.ready)
 }
 
 func testRecover(f *fixture) {
@@ -426,6 +473,9 @@ func testRecover(f *fixture) {
 func testRecoverEnded(f *fixture) {
 	f.started = append(f.started, "i-1")
 	f.must("Start", f.driver.Start(f.Context(), f.makeSpec(f.T, f.dir, "i-1", PowersOff)))
+	if f.empty {
+		f.must("Shutdown", f.driver.Shutdown(f.Context(), "i-1"))
+	}
 	f.reopen() // while it is about to power off
 	_, err := f.driver.Recover(f.Context())
 	f.must("Recover", err)
@@ -505,7 +555,7 @@ func testClose(f *fixture) {
 		f.Fatalf("Recover = %q, %v, want i-1", ids, err)
 	}
 	console, err := f.driver.Console(f.Context(), "i-1", 1<<20)
-	if err != nil || !bytes.Contains(console, []byte(Ready)) {
+	if err != nil || !bytes.Contains(console, []byte(f.ready)) {
 		f.Errorf("Console = %q, %v", console, err)
 	}
 }
