@@ -20,6 +20,7 @@ const (
 	CodeInsufficientInstanceCapacity Code = "InsufficientInstanceCapacity"
 	CodeInternalError                Code = "InternalError"
 	CodeInvalidAction                Code = "InvalidAction"
+	CodeInvalidAMIAttributeItemValue Code = "InvalidAMIAttributeItemValue"
 	CodeInvalidAMIIDMalformed        Code = "InvalidAMIID.Malformed"
 	CodeInvalidAMIIDNotFound         Code = "InvalidAMIID.NotFound"
 	CodeInvalidAMIIDUnavailable      Code = "InvalidAMIID.Unavailable"

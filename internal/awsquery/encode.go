@@ -176,7 +176,7 @@ func (e *encoder) member(f *field, v reflect.Value) {
 
 func (e *encoder) list(f *field, v reflect.Value) {
 	if v.Len() == 0 {
-		if !f.omitEmpty {
+		if !f.omitNil || !v.IsNil() {
 			e.empty(f.element)
 		}
 		return

@@ -20,7 +20,7 @@ type answer struct {
 	Data   []byte     `xml:"data"`
 	Tags   []tag      `xml:"tagSet>item"`
 	Names  []string   `xml:"nameSet>item"`
-	Gone   []string   `xml:"goneSet>item,omitempty"`
+	Gone   []string   `xml:"goneSet>item,omitnil"`
 	Inner  *inner     `xml:"inner"`
 	Hidden *string    `query:"Hidden"`
 }

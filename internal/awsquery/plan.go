@@ -33,7 +33,7 @@ type field struct {
 	keepEmpty bool
 	element   string // XML element, "" if it is never written
 	item      string // XML element of list items
-	omitEmpty bool
+	omitNil   bool
 	kind      kind
 	elem      kind         // kind of list elements
 	base      reflect.Type // scalar or struct type under pointer and slice
@@ -88,7 +88,7 @@ func (f *field) parseTags(t reflect.Type, sf reflect.StructField) {
 	f.query, f.keepEmpty = name, option == "keepempty"
 	name, option, _ = strings.Cut(sf.Tag.Get("xml"), ",")
 	f.element, f.item, _ = strings.Cut(name, ">")
-	f.omitEmpty = option == "omitempty"
+	f.omitNil = option == "omitnil"
 	if p := sf.Tag.Get("pattern"); p != "" {
 		f.rule.pattern = regexp.MustCompile(`\A(?:` + p + `)\z`)
 	}

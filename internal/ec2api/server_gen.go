@@ -20,19 +20,28 @@ type Server interface {
 	DeleteTags(ctx context.Context, who origami.Caller, in *DeleteTagsInput) (*DeleteTagsOutput, error)
 	DeregisterImage(ctx context.Context, who origami.Caller, in *DeregisterImageInput) (*DeregisterImageOutput, error)
 	DescribeAvailabilityZones(ctx context.Context, who origami.Caller, in *DescribeAvailabilityZonesInput) (*DescribeAvailabilityZonesOutput, error)
+	DescribeImageAttribute(ctx context.Context, who origami.Caller, in *DescribeImageAttributeInput) (*DescribeImageAttributeOutput, error)
 	DescribeImages(ctx context.Context, who origami.Caller, in *DescribeImagesInput) (*DescribeImagesOutput, error)
 	DescribeInstances(ctx context.Context, who origami.Caller, in *DescribeInstancesInput) (*DescribeInstancesOutput, error)
 	DescribeKeyPairs(ctx context.Context, who origami.Caller, in *DescribeKeyPairsInput) (*DescribeKeyPairsOutput, error)
 	DescribeRegions(ctx context.Context, who origami.Caller, in *DescribeRegionsInput) (*DescribeRegionsOutput, error)
+	DescribeSnapshotAttribute(ctx context.Context, who origami.Caller, in *DescribeSnapshotAttributeInput) (*DescribeSnapshotAttributeOutput, error)
 	DescribeSnapshots(ctx context.Context, who origami.Caller, in *DescribeSnapshotsInput) (*DescribeSnapshotsOutput, error)
 	DescribeSubnets(ctx context.Context, who origami.Caller, in *DescribeSubnetsInput) (*DescribeSubnetsOutput, error)
 	DescribeTags(ctx context.Context, who origami.Caller, in *DescribeTagsInput) (*DescribeTagsOutput, error)
 	DescribeVolumes(ctx context.Context, who origami.Caller, in *DescribeVolumesInput) (*DescribeVolumesOutput, error)
 	DescribeVpcs(ctx context.Context, who origami.Caller, in *DescribeVpcsInput) (*DescribeVpcsOutput, error)
+	DisableImageDeprecation(ctx context.Context, who origami.Caller, in *DisableImageDeprecationInput) (*DisableImageDeprecationOutput, error)
+	EnableImageDeprecation(ctx context.Context, who origami.Caller, in *EnableImageDeprecationInput) (*EnableImageDeprecationOutput, error)
 	GetConsoleOutput(ctx context.Context, who origami.Caller, in *GetConsoleOutputInput) (*GetConsoleOutputOutput, error)
+	GetEbsEncryptionByDefault(ctx context.Context, who origami.Caller, in *GetEbsEncryptionByDefaultInput) (*GetEbsEncryptionByDefaultOutput, error)
 	ImportKeyPair(ctx context.Context, who origami.Caller, in *ImportKeyPairInput) (*ImportKeyPairOutput, error)
+	ModifyImageAttribute(ctx context.Context, who origami.Caller, in *ModifyImageAttributeInput) (*ModifyImageAttributeOutput, error)
+	ModifySnapshotAttribute(ctx context.Context, who origami.Caller, in *ModifySnapshotAttributeInput) (*ModifySnapshotAttributeOutput, error)
 	RebootInstances(ctx context.Context, who origami.Caller, in *RebootInstancesInput) (*RebootInstancesOutput, error)
 	RegisterImage(ctx context.Context, who origami.Caller, in *RegisterImageInput) (*RegisterImageOutput, error)
+	ResetImageAttribute(ctx context.Context, who origami.Caller, in *ResetImageAttributeInput) (*ResetImageAttributeOutput, error)
+	ResetSnapshotAttribute(ctx context.Context, who origami.Caller, in *ResetSnapshotAttributeInput) (*ResetSnapshotAttributeOutput, error)
 	RunInstances(ctx context.Context, who origami.Caller, in *RunInstancesInput) (*RunInstancesOutput, error)
 	StartInstances(ctx context.Context, who origami.Caller, in *StartInstancesInput) (*StartInstancesOutput, error)
 	StopInstances(ctx context.Context, who origami.Caller, in *StopInstancesInput) (*StopInstancesOutput, error)
@@ -50,19 +59,28 @@ var Operations = map[string]*Operation{
 	"DeleteTags":                define(Server.DeleteTags, Operation{Name: "DeleteTags", HasDryRun: true}),
 	"DeregisterImage":           define(Server.DeregisterImage, Operation{Name: "DeregisterImage", HasDryRun: true}),
 	"DescribeAvailabilityZones": define(Server.DescribeAvailabilityZones, Operation{Name: "DescribeAvailabilityZones", HasDryRun: true}),
+	"DescribeImageAttribute":    define(Server.DescribeImageAttribute, Operation{Name: "DescribeImageAttribute", HasDryRun: true}),
 	"DescribeImages":            define(Server.DescribeImages, Operation{Name: "DescribeImages", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeInstances":         define(Server.DescribeInstances, Operation{Name: "DescribeInstances", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeKeyPairs":          define(Server.DescribeKeyPairs, Operation{Name: "DescribeKeyPairs", HasDryRun: true}),
 	"DescribeRegions":           define(Server.DescribeRegions, Operation{Name: "DescribeRegions", HasDryRun: true}),
+	"DescribeSnapshotAttribute": define(Server.DescribeSnapshotAttribute, Operation{Name: "DescribeSnapshotAttribute", HasDryRun: true}),
 	"DescribeSnapshots":         define(Server.DescribeSnapshots, Operation{Name: "DescribeSnapshots", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeSubnets":           define(Server.DescribeSubnets, Operation{Name: "DescribeSubnets", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeTags":              define(Server.DescribeTags, Operation{Name: "DescribeTags", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeVolumes":           define(Server.DescribeVolumes, Operation{Name: "DescribeVolumes", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeVpcs":              define(Server.DescribeVpcs, Operation{Name: "DescribeVpcs", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DisableImageDeprecation":   define(Server.DisableImageDeprecation, Operation{Name: "DisableImageDeprecation", HasDryRun: true}),
+	"EnableImageDeprecation":    define(Server.EnableImageDeprecation, Operation{Name: "EnableImageDeprecation", HasDryRun: true}),
 	"GetConsoleOutput":          define(Server.GetConsoleOutput, Operation{Name: "GetConsoleOutput", HasDryRun: true}),
+	"GetEbsEncryptionByDefault": define(Server.GetEbsEncryptionByDefault, Operation{Name: "GetEbsEncryptionByDefault", HasDryRun: true}),
 	"ImportKeyPair":             define(Server.ImportKeyPair, Operation{Name: "ImportKeyPair", HasDryRun: true}),
+	"ModifyImageAttribute":      define(Server.ModifyImageAttribute, Operation{Name: "ModifyImageAttribute", HasDryRun: true}),
+	"ModifySnapshotAttribute":   define(Server.ModifySnapshotAttribute, Operation{Name: "ModifySnapshotAttribute", HasDryRun: true}),
 	"RebootInstances":           define(Server.RebootInstances, Operation{Name: "RebootInstances", HasDryRun: true}),
 	"RegisterImage":             define(Server.RegisterImage, Operation{Name: "RegisterImage", HasDryRun: true}),
+	"ResetImageAttribute":       define(Server.ResetImageAttribute, Operation{Name: "ResetImageAttribute", HasDryRun: true}),
+	"ResetSnapshotAttribute":    define(Server.ResetSnapshotAttribute, Operation{Name: "ResetSnapshotAttribute", HasDryRun: true}),
 	"RunInstances":              define(Server.RunInstances, Operation{Name: "RunInstances", HasDryRun: true, MaxToken: 64}),
 	"StartInstances":            define(Server.StartInstances, Operation{Name: "StartInstances", HasDryRun: true}),
 	"StopInstances":             define(Server.StopInstances, Operation{Name: "StopInstances", HasDryRun: true}),

@@ -131,7 +131,7 @@ type DeregisterImageInput struct {
 
 // DeregisterImageOutput is the answer of DeregisterImage: shape DeregisterImageResult.
 type DeregisterImageOutput struct {
-	DeleteSnapshotResults []DeleteSnapshotReturnCode `xml:"deleteSnapshotResultSet>item,omitempty"`
+	DeleteSnapshotResults []DeleteSnapshotReturnCode `xml:"deleteSnapshotResultSet>item,omitnil"`
 	Return                *bool                      `xml:"return"`
 }
 
@@ -147,6 +147,31 @@ type DescribeAvailabilityZonesInput struct {
 // DescribeAvailabilityZonesOutput is the answer of DescribeAvailabilityZones: shape DescribeAvailabilityZonesResult.
 type DescribeAvailabilityZonesOutput struct {
 	AvailabilityZones []AvailabilityZone `xml:"availabilityZoneInfo>item"`
+}
+
+// DescribeImageAttributeInput is the request of DescribeImageAttribute: shape DescribeImageAttributeRequest.
+type DescribeImageAttributeInput struct {
+	Attribute *string `query:"Attribute" valid:"required,enum=ImageAttributeName"`
+	DryRun    *bool   `query:"DryRun"`
+	ImageId   *string `query:"ImageId" valid:"required"`
+}
+
+// DescribeImageAttributeOutput is the answer of DescribeImageAttribute: shape ImageAttribute.
+type DescribeImageAttributeOutput struct {
+	BlockDeviceMappings      []BlockDeviceMapping `xml:"blockDeviceMapping>item,omitnil"`
+	BootMode                 *AttributeValue      `xml:"bootMode"`
+	DeregistrationProtection *AttributeValue      `xml:"deregistrationProtection"`
+	Description              *AttributeValue      `xml:"description"`
+	ImageId                  *string              `xml:"imageId"`
+	ImdsSupport              *AttributeValue      `xml:"imdsSupport"`
+	KernelId                 *AttributeValue      `xml:"kernel"`
+	LastLaunchedTime         *AttributeValue      `xml:"lastLaunchedTime"`
+	LaunchPermissions        []LaunchPermission   `xml:"launchPermission>item,omitnil"`
+	ProductCodes             []ProductCode        `xml:"productCodes>item,omitnil"`
+	RamdiskId                *AttributeValue      `xml:"ramdisk"`
+	SriovNetSupport          *AttributeValue      `xml:"sriovNetSupport"`
+	TpmSupport               *AttributeValue      `xml:"tpmSupport"`
+	UefiData                 *AttributeValue      `xml:"uefiData"`
 }
 
 // DescribeImagesInput is the request of DescribeImages: shape DescribeImagesRequest.
@@ -209,6 +234,20 @@ type DescribeRegionsInput struct {
 // DescribeRegionsOutput is the answer of DescribeRegions: shape DescribeRegionsResult.
 type DescribeRegionsOutput struct {
 	Regions []Region `xml:"regionInfo>item"`
+}
+
+// DescribeSnapshotAttributeInput is the request of DescribeSnapshotAttribute: shape DescribeSnapshotAttributeRequest.
+type DescribeSnapshotAttributeInput struct {
+	Attribute  *string `query:"Attribute" valid:"required,enum=SnapshotAttributeName"`
+	DryRun     *bool   `query:"DryRun"`
+	SnapshotId *string `query:"SnapshotId" valid:"required"`
+}
+
+// DescribeSnapshotAttributeOutput is the answer of DescribeSnapshotAttribute: shape DescribeSnapshotAttributeResult.
+type DescribeSnapshotAttributeOutput struct {
+	CreateVolumePermissions []CreateVolumePermission `xml:"createVolumePermission>item,omitnil"`
+	ProductCodes            []ProductCode            `xml:"productCodes>item,omitnil"`
+	SnapshotId              *string                  `xml:"snapshotId"`
 }
 
 // DescribeSnapshotsInput is the request of DescribeSnapshots: shape DescribeSnapshotsRequest.
@@ -288,6 +327,29 @@ type DescribeVpcsOutput struct {
 	Vpcs      []Vpc   `xml:"vpcSet>item"`
 }
 
+// DisableImageDeprecationInput is the request of DisableImageDeprecation: shape DisableImageDeprecationRequest.
+type DisableImageDeprecationInput struct {
+	DryRun  *bool   `query:"DryRun"`
+	ImageId *string `query:"ImageId" valid:"required"`
+}
+
+// DisableImageDeprecationOutput is the answer of DisableImageDeprecation: shape DisableImageDeprecationResult.
+type DisableImageDeprecationOutput struct {
+	Return *bool `xml:"return"`
+}
+
+// EnableImageDeprecationInput is the request of EnableImageDeprecation: shape EnableImageDeprecationRequest.
+type EnableImageDeprecationInput struct {
+	DeprecateAt *time.Time `query:"DeprecateAt" valid:"required"`
+	DryRun      *bool      `query:"DryRun"`
+	ImageId     *string    `query:"ImageId" valid:"required"`
+}
+
+// EnableImageDeprecationOutput is the answer of EnableImageDeprecation: shape EnableImageDeprecationResult.
+type EnableImageDeprecationOutput struct {
+	Return *bool `xml:"return"`
+}
+
 // GetConsoleOutputInput is the request of GetConsoleOutput: shape GetConsoleOutputRequest.
 type GetConsoleOutputInput struct {
 	DryRun     *bool   `query:"DryRun"`
@@ -300,6 +362,17 @@ type GetConsoleOutputOutput struct {
 	InstanceId *string    `xml:"instanceId"`
 	Output     *string    `xml:"output"`
 	Timestamp  *time.Time `xml:"timestamp"`
+}
+
+// GetEbsEncryptionByDefaultInput is the request of GetEbsEncryptionByDefault: shape GetEbsEncryptionByDefaultRequest.
+type GetEbsEncryptionByDefaultInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// GetEbsEncryptionByDefaultOutput is the answer of GetEbsEncryptionByDefault: shape GetEbsEncryptionByDefaultResult.
+type GetEbsEncryptionByDefaultOutput struct {
+	EbsEncryptionByDefault *bool   `xml:"ebsEncryptionByDefault"`
+	SseType                *string `xml:"sseType"`
 }
 
 // ImportKeyPairInput is the request of ImportKeyPair: shape ImportKeyPairRequest.
@@ -317,6 +390,40 @@ type ImportKeyPairOutput struct {
 	KeyPairId      *string `xml:"keyPairId"`
 	Tags           []Tag   `xml:"tagSet>item"`
 }
+
+// ModifyImageAttributeInput is the request of ModifyImageAttribute: shape ModifyImageAttributeRequest.
+type ModifyImageAttributeInput struct {
+	Attribute              *string                        `query:"Attribute"`
+	Description            *AttributeValue                `query:"Description"`
+	DryRun                 *bool                          `query:"DryRun"`
+	ImageId                *string                        `query:"ImageId" valid:"required"`
+	ImdsSupport            *AttributeValue                `query:"ImdsSupport"`
+	LaunchPermission       *LaunchPermissionModifications `query:"LaunchPermission"`
+	OperationType          *string                        `query:"OperationType" valid:"enum=OperationType"`
+	OrganizationArns       []string                       `query:"OrganizationArn"`
+	OrganizationalUnitArns []string                       `query:"OrganizationalUnitArn"`
+	ProductCodes           []string                       `query:"ProductCode"`
+	UserGroups             []string                       `query:"UserGroup"`
+	UserIds                []string                       `query:"UserId"`
+	Value                  *string                        `query:"Value,keepempty"`
+}
+
+// ModifyImageAttributeOutput is the answer of ModifyImageAttribute, which has no members.
+type ModifyImageAttributeOutput struct{}
+
+// ModifySnapshotAttributeInput is the request of ModifySnapshotAttribute: shape ModifySnapshotAttributeRequest.
+type ModifySnapshotAttributeInput struct {
+	Attribute              *string                              `query:"Attribute" valid:"enum=SnapshotAttributeName"`
+	CreateVolumePermission *CreateVolumePermissionModifications `query:"CreateVolumePermission"`
+	DryRun                 *bool                                `query:"DryRun"`
+	GroupNames             []string                             `query:"UserGroup"`
+	OperationType          *string                              `query:"OperationType" valid:"enum=OperationType"`
+	SnapshotId             *string                              `query:"SnapshotId" valid:"required"`
+	UserIds                []string                             `query:"UserId"`
+}
+
+// ModifySnapshotAttributeOutput is the answer of ModifySnapshotAttribute, which has no members.
+type ModifySnapshotAttributeOutput struct{}
 
 // RebootInstancesInput is the request of RebootInstances: shape RebootInstancesRequest.
 type RebootInstancesInput struct {
@@ -353,6 +460,26 @@ type RegisterImageInput struct {
 type RegisterImageOutput struct {
 	ImageId *string `xml:"imageId"`
 }
+
+// ResetImageAttributeInput is the request of ResetImageAttribute: shape ResetImageAttributeRequest.
+type ResetImageAttributeInput struct {
+	Attribute *string `query:"Attribute" valid:"required,enum=ResetImageAttributeName"`
+	DryRun    *bool   `query:"DryRun"`
+	ImageId   *string `query:"ImageId" valid:"required"`
+}
+
+// ResetImageAttributeOutput is the answer of ResetImageAttribute, which has no members.
+type ResetImageAttributeOutput struct{}
+
+// ResetSnapshotAttributeInput is the request of ResetSnapshotAttribute: shape ResetSnapshotAttributeRequest.
+type ResetSnapshotAttributeInput struct {
+	Attribute  *string `query:"Attribute" valid:"required,enum=SnapshotAttributeName"`
+	DryRun     *bool   `query:"DryRun"`
+	SnapshotId *string `query:"SnapshotId" valid:"required"`
+}
+
+// ResetSnapshotAttributeOutput is the answer of ResetSnapshotAttribute, which has no members.
+type ResetSnapshotAttributeOutput struct{}
 
 // RunInstancesInput is the request of RunInstances: shape RunInstancesRequest.
 type RunInstancesInput struct {
@@ -448,6 +575,11 @@ type TerminateInstancesInput struct {
 // TerminateInstancesOutput is the answer of TerminateInstances: shape TerminateInstancesResult.
 type TerminateInstancesOutput struct {
 	TerminatingInstances []InstanceStateChange `xml:"instancesSet>item"`
+}
+
+// AttributeValue is the structure of that name.
+type AttributeValue struct {
+	Value *string `query:"Value,keepempty" xml:"value"`
 }
 
 // AvailabilityZone is the structure of that name.
@@ -548,6 +680,18 @@ type CpuOptionsRequest struct {
 	CoreCount            *int32  `query:"CoreCount"`
 	NestedVirtualization *string `query:"NestedVirtualization" valid:"enum=NestedVirtualizationSpecification"`
 	ThreadsPerCore       *int32  `query:"ThreadsPerCore"`
+}
+
+// CreateVolumePermission is the structure of that name.
+type CreateVolumePermission struct {
+	Group  *string `query:"Group" xml:"group"`
+	UserId *string `query:"UserId" xml:"userId"`
+}
+
+// CreateVolumePermissionModifications is the structure of that name.
+type CreateVolumePermissionModifications struct {
+	Add    []CreateVolumePermission `query:"Add"`
+	Remove []CreateVolumePermission `query:"Remove"`
 }
 
 // CreditSpecificationRequest is the structure of that name.
@@ -1016,6 +1160,20 @@ type KeyPairInfo struct {
 	Tags           []Tag      `xml:"tagSet>item"`
 }
 
+// LaunchPermission is the structure of that name.
+type LaunchPermission struct {
+	Group                 *string `query:"Group" xml:"group"`
+	OrganizationArn       *string `query:"OrganizationArn" xml:"organizationArn"`
+	OrganizationalUnitArn *string `query:"OrganizationalUnitArn" xml:"organizationalUnitArn"`
+	UserId                *string `query:"UserId" xml:"userId"`
+}
+
+// LaunchPermissionModifications is the structure of that name.
+type LaunchPermissionModifications struct {
+	Add    []LaunchPermission `query:"Add"`
+	Remove []LaunchPermission `query:"Remove"`
+}
+
 // LaunchTemplateSpecification is the structure of that name.
 type LaunchTemplateSpecification struct {
 	LaunchTemplateId   *string `query:"LaunchTemplateId"`
@@ -1343,6 +1501,7 @@ var Enums = awsquery.Enums{
 	"CapacityReservationPreference":     {"capacity-reservations-only", "open", "none"},
 	"HostnameType":                      {"ip-name", "resource-name"},
 	"HttpTokensState":                   {"optional", "required"},
+	"ImageAttributeName":                {"description", "kernel", "ramdisk", "launchPermission", "productCodes", "blockDeviceMapping", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "imdsSupport", "deregistrationProtection"},
 	"ImdsSupportValues":                 {"v2.0"},
 	"InstanceAutoRecoveryState":         {"disabled", "default"},
 	"InstanceBandwidthWeighting":        {"default", "vpc-1", "ebs-1"},
@@ -1354,8 +1513,11 @@ var Enums = awsquery.Enums{
 	"KeyType":                           {"rsa", "ed25519"},
 	"MarketType":                        {"spot", "capacity-block", "interruptible-capacity-reservation"},
 	"NestedVirtualizationSpecification": {"enabled", "disabled"},
+	"OperationType":                     {"add", "remove"},
+	"ResetImageAttributeName":           {"launchPermission"},
 	"SecondaryInterfaceType":            {"secondary"},
 	"ShutdownBehavior":                  {"stop", "terminate"},
+	"SnapshotAttributeName":             {"productCodes", "createVolumePermission"},
 	"SnapshotLocationEnum":              {"regional", "local"},
 	"SpotInstanceType":                  {"one-time", "persistent"},
 	"Tenancy":                           {"default", "dedicated", "host"},

@@ -33,20 +33,32 @@ var parameters = map[string]string{
 	"DeleteTags":                `ResourceId.N Tag.*`,
 	"DeregisterImage":           `ImageId DeleteAssociatedSnapshots`,
 	"DescribeAvailabilityZones": `ZoneName.N ZoneId.N AllAvailabilityZones=true|false` + filters,
+	"DescribeImageAttribute":    `ImageId Attribute`,
 	"DescribeImages":            `ImageId.N Owner.N ExecutableBy.N IncludeDeprecated IncludeDisabled` + filters,
 	"DescribeInstances":         `InstanceId.N` + filters,
 	"DescribeKeyPairs":          `KeyName.N KeyPairId.N IncludePublicKey` + filters,
 	"DescribeRegions":           `RegionName.N AllRegions=true|false` + filters,
+	"DescribeSnapshotAttribute": `SnapshotId Attribute`,
 	"DescribeSnapshots":         `SnapshotId.N Owner.N RestorableBy.N` + filters,
 	"DescribeSubnets":           `SubnetId.N` + filters,
 	"DescribeTags":              filters,
 	"DescribeVolumes":           `VolumeId.N` + filters,
 	"DescribeVpcs":              `VpcId.N` + filters,
+	"DisableImageDeprecation":   `ImageId`,
+	"EnableImageDeprecation":    `ImageId DeprecateAt`,
 	"GetConsoleOutput":          `InstanceId Latest=true|false`,
+	"GetEbsEncryptionByDefault": ``,
 	"ImportKeyPair":             `KeyName PublicKeyMaterial` + tagSpecifications,
-	"RebootInstances":           `InstanceId.N`,
+	"ModifyImageAttribute": `ImageId Attribute Value OperationType UserId.N UserGroup.N Description.Value ImdsSupport.Value
+		LaunchPermission.Add.N.UserId LaunchPermission.Add.N.Group LaunchPermission.Remove.N.UserId LaunchPermission.Remove.N.Group`,
+	"ModifySnapshotAttribute": `SnapshotId Attribute=createVolumePermission OperationType UserId.N UserGroup.N
+		CreateVolumePermission.Add.N.UserId CreateVolumePermission.Add.N.Group
+		CreateVolumePermission.Remove.N.UserId CreateVolumePermission.Remove.N.Group`,
+	"RebootInstances": `InstanceId.N`,
 	"RegisterImage": `Name Description Architecture VirtualizationType RootDeviceName KernelId RamdiskId
 		EnaSupport SriovNetSupport BootMode TpmSupport UefiData ImdsSupport` + imageDevices + tagSpecifications,
+	"ResetImageAttribute":    `ImageId Attribute=launchPermission`,
+	"ResetSnapshotAttribute": `SnapshotId Attribute=createVolumePermission`,
 	"RunInstances": `ImageId InstanceType MinCount MaxCount KeyName UserData ClientToken
 		SubnetId PrivateIpAddress SecurityGroupId.N SecurityGroup.N
 		InstanceInitiatedShutdownBehavior DisableApiTermination DisableApiStop EbsOptimized Monitoring.Enabled

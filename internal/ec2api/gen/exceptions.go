@@ -19,9 +19,9 @@ type exceptions struct {
 	// else an empty parameter is an absent one.
 	keepEmpty map[string]string
 
-	// omitEmpty members are lists that are left out of an answer when they
-	// are empty. Everywhere else an empty list is an empty element.
-	omitEmpty map[string]string
+	// omitNil members are lists that are left out of an answer when they
+	// are nil. Everywhere else a nil list is an empty element.
+	omitNil map[string]string
 
 	// pages bounds MaxResults of operations for which the model does not.
 	pages map[string][2]int32
@@ -35,18 +35,26 @@ func newExceptions() *exceptions {
 		unchecked: map[string]string{
 			"ImageNameRequest": "InvalidAMIName.Malformed",
 			"InstanceType":     "a region offers instance types of its own",
+			"PermissionGroup":  "InvalidAMIAttributeItemValue",
 			"ResourceType":     "only some types can be tagged by each operation",
 		},
 		keepEmpty: map[string]string{
+			"AttributeValue.Value":              "an empty description is none",
 			"BlockDeviceMapping.NoDevice":       "an empty string suppresses the device",
 			"CreateImageRequest.Description":    "an empty description is none",
 			"CreateSnapshotRequest.Description": "an empty description is none",
 			"Filter.Values":                     "matches an empty tag value",
+			"ModifyImageAttributeRequest.Value": "an empty description is none",
 			"RegisterImageRequest.Description":  "an empty description is none",
 			"Tag.Value":                         "DeleteTags: an empty value matches only itself",
 		},
-		omitEmpty: map[string]string{
-			"DeregisterImageResult.DeleteSnapshotResults": "only the answer to a request for deletion has it",
+		omitNil: map[string]string{
+			"DeregisterImageResult.DeleteSnapshotResults":             "only the answer to a request for deletion has it",
+			"DescribeSnapshotAttributeResult.CreateVolumePermissions": "the answer has one attribute",
+			"DescribeSnapshotAttributeResult.ProductCodes":            "the answer has one attribute",
+			"ImageAttribute.BlockDeviceMappings":                      "the answer has one attribute",
+			"ImageAttribute.LaunchPermissions":                        "the answer has one attribute",
+			"ImageAttribute.ProductCodes":                             "the answer has one attribute",
 		},
 		pages: map[string][2]int32{
 			"DescribeImages":    {5, 1000},
@@ -71,7 +79,7 @@ func in[V any](e *exceptions, table map[string]V, name string) bool {
 // unused is an error that names the exceptions that never applied.
 func (e *exceptions) unused() error {
 	var names []string
-	for _, table := range []map[string]string{e.unchecked, e.keepEmpty, e.omitEmpty} {
+	for _, table := range []map[string]string{e.unchecked, e.keepEmpty, e.omitNil} {
 		names = slices.AppendSeq(names, maps.Keys(table))
 	}
 	names = slices.AppendSeq(names, maps.Keys(e.pages))

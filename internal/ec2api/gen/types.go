@@ -200,8 +200,8 @@ func (g *generator) responseTag(structure, member string) string {
 			item = "member"
 		}
 		name += ">" + item
-		if in(g.exceptions, g.omitEmpty, structure+"."+member) {
-			name += ",omitempty"
+		if in(g.exceptions, g.omitNil, structure+"."+member) {
+			name += ",omitnil"
 		}
 	}
 	return fmt.Sprintf("xml:%q", name)
