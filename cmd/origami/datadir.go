@@ -22,6 +22,7 @@ import (
 //	store/        packs of the block store
 //	volumes/      what was written to volumes since their last snapshot
 //	machines/     a directory for each virtual machine
+//	machines-none/  the same, of machines that execute nothing
 //	run/          sockets of running machines
 //	local.sock    where the commands of this program connect
 //	lock          held by the running service
@@ -40,7 +41,7 @@ func absolute(dir string) (dataDir, error) {
 
 // make makes the directory and those in it, for this user only.
 func (d dataDir) make() error {
-	for _, name := range []string{"", "store", "volumes", "machines", "run"} {
+	for _, name := range []string{"", "store", "volumes", "machines", "machines-none", "run"} {
 		if err := os.MkdirAll(d.path(name), 0o700); err != nil {
 			return err
 		}

@@ -21,6 +21,7 @@ type options struct {
 	listen       string
 	regions      []origami.Region
 	publicPrefix netip.Prefix
+	vmm          string // vmmQEMU or vmmNone
 	accel        string
 	qemu         string
 	grace        time.Duration
@@ -51,6 +52,7 @@ and it finds them again when it starts.`,
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8773", "address of the API")
 	f.StringSliceVar(&regions, "regions", []string{"us-east-1", "eu-west-1"}, "regions to serve")
 	f.StringVar(&prefix, "public-prefix", "127.10.0.0/16", "loopback addresses for instances")
+	f.StringVar(&o.vmm, "vmm", vmmQEMU, "what runs machines: qemu, or none to let them change state and execute nothing")
 	f.StringVar(&o.accel, "accel", qemu.AccelAuto, "how machines run: auto, kvm or tcg")
 	f.StringVar(&o.qemu, "qemu", "", "QEMU program (default: qemu-system-x86_64 in the PATH)")
 	f.DurationVar(&o.grace, "shutdown-grace", 2*time.Minute, "how long a guest may take to shut down before it is powered off")
@@ -73,6 +75,9 @@ func (o *options) parse(dir, prefix, level string, regions []string) error {
 	}
 	if err := o.logLevel.UnmarshalText([]byte(level)); err != nil {
 		return fmt.Errorf("--log-level: %w", err)
+	}
+	if o.vmm != vmmQEMU && o.vmm != vmmNone {
+		return fmt.Errorf("--vmm: %q is neither %s nor %s", o.vmm, vmmQEMU, vmmNone)
 	}
 	if o.cache < 1 || o.cache > 1<<20 {
 		return fmt.Errorf("--cache-mib: %d is not between 1 and %d", o.cache, 1<<20)

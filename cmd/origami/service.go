@@ -31,7 +31,7 @@ import (
 	"origami/internal/stsserver"
 	"origami/internal/task"
 	"origami/internal/vmie"
-	"origami/internal/vmm/qemu"
+	"origami/internal/vmm"
 )
 
 // publicPorts are the TCP ports of an instance that its public address
@@ -52,7 +52,7 @@ type service struct {
 	queue     *task.Queue
 	ebs       *ebs.Service
 	ami       *ami.Service
-	machines  *qemu.Driver
+	machines  vmm.Driver
 	instances *instance.Service
 	vmie      *vmie.Service
 
@@ -120,11 +120,8 @@ func (s *service) openConcepts() error {
 	}})
 	s.ebs = ebs.New(ebs.Config{DB: s.db, Store: s.store, Queue: s.queue, Volumes: volumes, Log: s.log})
 	s.ami = ami.New(s.ebs, nil)
-	s.machines, err = qemu.Open(s.ctx, qemu.Config{
-		Dir: s.o.dir.path("machines"), Binary: s.o.qemu, Accel: s.o.accel, Logger: s.log,
-	})
-	if err != nil {
-		return fmt.Errorf("%w (virtual machines need QEMU: apt-get install qemu-system-x86)", err)
+	if s.machines, err = openMachines(s.ctx, s.o, s.log); err != nil {
+		return err
 	}
 	serveMetadata, err := metadataServer(s.ctx, s)
 	if err != nil {
@@ -204,7 +201,7 @@ func (s *service) run(out io.Writer) error {
 	spawn(func() error { return serveHTTP(ctx, l, api, nil) })
 	spawn(func() error { return serveHTTP(ctx, localserver.Listener(local), own, localserver.ConnContext) })
 	fmt.Fprint(out, s.o.banner(url))
-	s.log.Info("serving", "endpoint", url, "data_dir", string(s.o.dir), "regions", joinRegions(s.o.regions, ","), "accel", s.machines.Accel())
+	s.log.Info("serving", "endpoint", url, "data_dir", string(s.o.dir), "regions", joinRegions(s.o.regions, ","), "vmm", s.o.vmm)
 	select {
 	case <-ctx.Done():
 		s.log.Info("stopping; virtual machines go on")
