@@ -4,6 +4,7 @@
 package ami
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -63,9 +64,13 @@ func CheckDescription(d string) error {
 }
 
 // Resolve finds an image that the caller may launch now: it exists, the caller
-// may see it, and it is available.
+// may see it, and it is available. As in EC2, who names an image that others
+// keep to themselves is told so.
 func (s *Service) Resolve(tx *metadb.Tx, who origami.Caller, id origami.ImageID) (*origami.Image, error) {
 	img, err := tx.Image(who.Region, who.Account, id)
+	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}) {
+		return nil, unauthorized(tx, who, id, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +78,19 @@ func (s *Service) Resolve(tx *metadb.Tx, who origami.Caller, id origami.ImageID)
 		return nil, Unavailable(id)
 	}
 	return img, nil
+}
+
+// unauthorized is the error for an image that the caller does not see: the
+// given one, unless another account has it and it is not gone.
+func unauthorized(tx *metadb.Tx, who origami.Caller, id origami.ImageID, missing error) error {
+	img, err := tx.Image(who.Region, metadb.System, id)
+	switch {
+	case errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}), err == nil && img.State == origami.ImageDeregistered:
+		return missing
+	case err != nil:
+		return err
+	}
+	return origami.Errorf(origami.CodeAuthFailure, "Not authorized for images: [%s]", id)
 }
 
 // Unavailable is the error for an image that exists but cannot be used, or no

@@ -55,7 +55,7 @@ func (s *Server) DescribeImages(ctx context.Context, who origami.Caller, in *ec2
 		}
 		found, next, err := collect(tx, who, p, tx.Images(q), func(i *origami.Image) string { return string(i.ID) }, shown)
 		for _, i := range found {
-			out.Images = append(out.Images, wireImage(i.noun, i.tags))
+			out.Images = append(out.Images, wireImage(who, i.noun, i.tags))
 		}
 		out.NextToken = next
 		return err

@@ -65,8 +65,9 @@ func ofDevices(get func(*origami.EBSBlockDevice) []string) func(*origami.Image) 
 // reasonOf returns the reason, empty if there is none.
 func reasonOf(r *origami.StateReason) origami.StateReason { return deref(r) }
 
-// wireImage writes an image as the caller sees it.
-func wireImage(i *origami.Image, tags origami.Tags) ec2api.Image {
+// wireImage writes an image as the caller sees it. When it was launched last is
+// for its owner only.
+func wireImage(who origami.Caller, i *origami.Image, tags origami.Tags) ec2api.Image {
 	out := ec2api.Image{
 		Architecture:        text(i.Architecture),
 		BlockDeviceMappings: wireMapping(i.BlockDevices),
@@ -103,7 +104,7 @@ func wireImage(i *origami.Image, tags origami.Tags) ec2api.Image {
 	if !i.DeprecationTime.IsZero() {
 		out.DeprecationTime = text(formatTime(i.DeprecationTime))
 	}
-	if !i.LastLaunched.IsZero() {
+	if !i.LastLaunched.IsZero() && i.Owner == who.Account {
 		out.LastLaunchedTime = text(formatTime(i.LastLaunched))
 	}
 	return out

@@ -81,13 +81,26 @@ func parseLaunch(in *ec2api.RunInstancesInput) (instance.Launch, error) {
 	if in.Monitoring != nil {
 		l.Monitoring = deref(in.Monitoring.Enabled)
 	}
-	if o := in.MetadataOptions; o != nil {
-		l.Metadata = origami.MetadataOptions{
-			Endpoint: deref(o.HttpEndpoint), Tokens: deref(o.HttpTokens), HopLimit: int(deref(o.HttpPutResponseHopLimit)),
-			InstanceTags: deref(o.InstanceMetadataTags), IPv6: deref(o.HttpProtocolIpv6),
-		}
+	if l.Metadata, err = parseMetadataOptions(in.MetadataOptions); err != nil {
+		return l, err
 	}
 	return l, parsePlacement(in, &l)
+}
+
+// parseMetadataOptions reads how the metadata service shall serve. A hop limit
+// that is not given is 0 in the outcome.
+func parseMetadataOptions(in *ec2api.InstanceMetadataOptionsRequest) (origami.MetadataOptions, error) {
+	if in == nil {
+		return origami.MetadataOptions{}, nil
+	}
+	if n := in.HttpPutResponseHopLimit; n != nil && (*n < 1 || *n > 64) {
+		return origami.MetadataOptions{}, origami.Errorf(origami.CodeInvalidParameterValue,
+			"Value (%d) for parameter httpPutResponseHopLimit is invalid. It must be between 1 and 64.", *n)
+	}
+	return origami.MetadataOptions{
+		Endpoint: deref(in.HttpEndpoint), Tokens: deref(in.HttpTokens), HopLimit: int(deref(in.HttpPutResponseHopLimit)),
+		InstanceTags: deref(in.InstanceMetadataTags), IPv6: deref(in.HttpProtocolIpv6),
+	}, nil
 }
 
 // parsePlacement reads where the instances go.
