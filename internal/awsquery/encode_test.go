@@ -58,6 +58,7 @@ func TestEncode(t *testing.T) {
 			Names: []string{"a", ""}, Gone: []string{"x"}, Inner: &inner{},
 		}, "<tagSet><item><key>k</key><value>v</value></item><item><key></key></item></tagSet>" +
 			"<nameSet><item>a</item><item></item></nameSet><goneSet><item>x</item></goneSet><inner></inner>"},
+		{"empty, not nil", &answer{Gone: []string{}}, "<tagSet/><nameSet/><goneSet/>"},
 		{"escapes", &answer{ID: ptr("<&>\x00\xff\u0001\uFFFEé世")},
 			"<id>&lt;&amp;&gt;\uFFFD\uFFFD\uFFFD\uFFFDé世</id><tagSet/><nameSet/>"},
 	}
