@@ -14,7 +14,19 @@
 // while the import goes on, and at the end the image or an error.
 //
 // POST /usage answers with a [Usage] in JSON: what the caller's volumes have
-// read, and what the store holds.
+// read, and what the store holds. POST /holdings answers with [Holdings]: what the
+// caller's images and snapshots hold in the store. POST /deleting, with a
+// [DeletingRequest], answers with a [Deletion]: what deleting some of them would
+// free. POST /addresses answers with [Addresses]: where the ports of instances
+// are served.
+//
+// POST /console, with a [ConsoleRequest], answers with the output of an
+// instance's serial console, byte for byte as it comes.
+//
+// POST /mount, with a [MountRequest] and the descriptor of a listening UNIX
+// socket, serves a snapshot on that socket over NBD until the client closes the
+// connection. The answer begins with [Mounted] when that works, and ends when
+// the service does.
 package localserver
 
 import (
@@ -37,8 +49,13 @@ const Service = "origami"
 
 // The paths of requests.
 const (
-	ImportPath = "/import"
-	UsagePath  = "/usage"
+	ImportPath    = "/import"
+	UsagePath     = "/usage"
+	HoldingsPath  = "/holdings"
+	DeletingPath  = "/deleting"
+	AddressesPath = "/addresses"
+	ConsolePath   = "/console"
+	MountPath     = "/mount"
 )
 
 // progressEvery is how often progress is told.
@@ -84,8 +101,11 @@ type Importer interface {
 
 // Handler serves authenticated callers, behind the front door.
 type Handler struct {
-	Importer Importer
-	Usage    func(ctx context.Context, who origami.Caller) (Usage, error)
+	Importer   Importer
+	Usage      func(ctx context.Context, who origami.Caller) (Usage, error)
+	Accountant Accountant
+	Instances  Instances
+	Snapshots  Snapshots
 }
 
 // ServeAWS answers a request whose signature is verified.
@@ -96,9 +116,19 @@ func (h *Handler) ServeAWS(w http.ResponseWriter, r *http.Request, who origami.C
 			return h.importDisk(w, r, who)
 		case UsagePath:
 			return h.usage(w, r, who)
+		case HoldingsPath:
+			return h.holdings(w, r, who)
+		case DeletingPath:
+			return h.deleting(w, r, who)
+		case AddressesPath:
+			return h.addresses(w, r, who)
+		case ConsolePath:
+			return h.console(w, r, who)
+		case MountPath:
+			return h.mount(w, r, who)
 		}
 	}
-	return origami.Errorf(origami.CodeInvalidAction, "The requests of this service are POST %s and POST %s.", ImportPath, UsagePath)
+	return origami.Errorf(origami.CodeInvalidAction, "The local door has no request %s %s.", r.Method, r.URL.Path)
 }
 
 // importDisk makes an image of the file that came with a request.
