@@ -17,6 +17,9 @@ type Hooks struct {
 	// Start, Shutdown and Kill are called before the machine monitor does the
 	// same; Started after it has.
 	Start, Started, Shutdown, Kill func(ctx context.Context, id string) error
+	// Attach, Detach and Resize are called before the disks of a running
+	// machine change.
+	Attach, Detach, Resize func(ctx context.Context, id string) error
 	// Commit is called before an object of the block store becomes visible.
 	Commit func(ctx context.Context, name string) error
 	// Create is called before a file below the volumes is made.
@@ -88,6 +91,30 @@ func (d driver) Kill(ctx context.Context, id string) error {
 		return err
 	}
 	return d.Driver.Kill(ctx, id)
+}
+
+// Attach implements [vmm.HotPlugger].
+func (d driver) Attach(ctx context.Context, id string, disk vmm.Disk) error {
+	if err := call(d.h.get().Attach, ctx, id); err != nil {
+		return err
+	}
+	return d.Driver.(vmm.HotPlugger).Attach(ctx, id, disk)
+}
+
+// Detach implements [vmm.HotPlugger].
+func (d driver) Detach(ctx context.Context, id string, slot int, force bool) error {
+	if err := call(d.h.get().Detach, ctx, id); err != nil {
+		return err
+	}
+	return d.Driver.(vmm.HotPlugger).Detach(ctx, id, slot, force)
+}
+
+// Resize implements [vmm.HotPlugger].
+func (d driver) Resize(ctx context.Context, id string, disk vmm.Disk, size int64) error {
+	if err := call(d.h.get().Resize, ctx, id); err != nil {
+		return err
+	}
+	return d.Driver.(vmm.HotPlugger).Resize(ctx, id, disk, size)
 }
 
 // bucket is an object store with hooks.

@@ -34,6 +34,9 @@ type machine struct {
 	printed int64 // bytes in all, of which console holds the last
 	ended   bool
 	reason  string
+
+	disks     map[int]vmm.Disk // by slot
+	recovered bool             // of an earlier driver: disks is not all
 }
 
 // load finds the machines in a directory and clears away what a process that
@@ -57,6 +60,8 @@ func load(dir string) (map[string]*machine, error) {
 		if err := m.load(); err != nil {
 			return nil, err
 		}
+		m.setDisks(nil)
+		m.recovered = true
 		machines[m.id] = m
 	}
 	return machines, nil

@@ -89,6 +89,7 @@ func (d *Driver) Start(ctx context.Context, spec vmm.Spec) error {
 		if err != nil {
 			return fmt.Errorf("start machine %s: %w", spec.ID, err)
 		}
+		m.setDisks(spec.Disks)
 		d.machines[spec.ID] = m
 		return nil
 	})

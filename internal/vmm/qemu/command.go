@@ -107,7 +107,10 @@ func arguments(spec vmm.Spec, dir machineDir, accel string) []string {
 		args = append(args, nicArgs(i, n)...)
 	}
 	for i, d := range spec.Disks {
-		args = append(args, "-blockdev", blockdev(d).String(), "-device", diskDevice(d, i == 0).String())
+		args = append(args,
+			"-blockdev", nbdBlockdev(d, 0).String(),
+			"-blockdev", diskBlockdev(d.Slot, nbdNode(d.Slot, 0)).String(),
+			"-device", diskDevice(d, i == 0).String())
 	}
 	return args
 }
@@ -129,21 +132,30 @@ func nicArgs(i int, n vmm.NIC) []string {
 	return []string{"-netdev", backend.String(), "-device", device.String()}
 }
 
-// blockdev is the backend of a disk. A block device that is named by -blockdev
-// is never probed for a format: the guest sees the export's bytes.
-func blockdev(d vmm.Disk) object {
+// nbdBlockdev is a connection of a disk to its server.
+func nbdBlockdev(d vmm.Disk, which int) object {
 	return object{
-		"driver": "nbd", "node-name": fmt.Sprintf("node%d", d.Slot),
+		"driver": "nbd", "node-name": nbdNode(d.Slot, which),
 		"server": object{"type": "unix", "path": d.Socket}, "export": d.Export,
-		"discard": "unmap", "detect-zeroes": "unmap",
+		"discard":         "unmap",
 		"reconnect-delay": 60, // seconds that requests wait for a restarted server
+	}
+}
+
+// diskBlockdev is the backend of a disk, over the node that has its bytes. A
+// block device that is named by its driver is never probed for a format: the
+// guest sees the export's bytes.
+func diskBlockdev(slot int, file string) object {
+	return object{
+		"driver": "raw", "node-name": diskNode(slot), "file": file,
+		"discard": "unmap", "detect-zeroes": "unmap",
 	}
 }
 
 // diskDevice is what the guest sees of a disk.
 func diskDevice(d vmm.Disk, root bool) object {
 	device := object{
-		"id": fmt.Sprintf("disk%d", d.Slot), "drive": fmt.Sprintf("node%d", d.Slot),
+		"id": diskID(d.Slot), "drive": diskNode(d.Slot),
 		"serial": d.Serial,
 		"bus":    "pci.0", "addr": pciAddress(slotDisks + d.Slot),
 	}

@@ -54,9 +54,11 @@ func TestArguments(t *testing.T) {
 -device {"addr":"02.0","bus":"pci.0","driver":"VGA","id":"vga"}
 -netdev {"addr":{"path":"/run/nic,0","type":"unix"},"id":"net0","server":true,"type":"stream"}
 -device {"addr":"03.0","bus":"pci.0","driver":"virtio-net-pci","id":"nic0","mac":"0a:00:00:00:00:01","netdev":"net0","romfile":""}
--blockdev {"detect-zeroes":"unmap","discard":"unmap","driver":"nbd","export":"vol-1\",driver=file","node-name":"node0","reconnect-delay":60,"server":{"path":"/run/nbd,x.sock","type":"unix"}}
+-blockdev {"discard":"unmap","driver":"nbd","export":"vol-1\",driver=file","node-name":"nbd0a","reconnect-delay":60,"server":{"path":"/run/nbd,x.sock","type":"unix"}}
+-blockdev {"detect-zeroes":"unmap","discard":"unmap","driver":"raw","file":"nbd0a","node-name":"node0"}
 -device {"addr":"08.0","bootindex":0,"bus":"pci.0","drive":"node0","driver":"virtio-blk-pci","id":"disk0","rerror":"report","serial":"vol0123456789abcdef0","werror":"report"}
--blockdev {"detect-zeroes":"unmap","discard":"unmap","driver":"nbd","export":"vol-2","node-name":"node17","reconnect-delay":60,"server":{"path":"/run/nbd.sock","type":"unix"}}
+-blockdev {"discard":"unmap","driver":"nbd","export":"vol-2","node-name":"nbd17a","reconnect-delay":60,"server":{"path":"/run/nbd.sock","type":"unix"}}
+-blockdev {"detect-zeroes":"unmap","discard":"unmap","driver":"raw","file":"nbd17a","node-name":"node17"}
 -device {"addr":"19.0","bus":"pci.0","drive":"node17","driver":"nvme","id":"disk17","serial":"vol0123456789abcdef1"}
 `
 	if got := lines(qemu.Arguments(spec, "/var/lib/a,b", qemu.AccelTCG)); got != want {

@@ -42,6 +42,9 @@ type machine struct {
 
 	lastReset time.Time // the last that was not an echo; follow's own
 
+	disks     sync.Mutex    // held while the disks of the running machine change
+	unplugged chan struct{} // capacity 1: a device has gone
+
 	consoleMu sync.Mutex // held while console files are renamed or opened
 
 	mu        sync.Mutex // guards the rest
@@ -62,6 +65,7 @@ func (d *Driver) newMachine(id string) *machine {
 		gone:      make(chan struct{}),
 		exited:    make(chan struct{}),
 		connected: make(chan struct{}),
+		unplugged: make(chan struct{}, 1),
 	}
 }
 
@@ -288,6 +292,11 @@ func (m *machine) handle(ctx context.Context, ev qmp.Event) {
 		}
 	case "STOP":
 		m.checkError(ctx)
+	case "DEVICE_DELETED":
+		select {
+		case m.unplugged <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -30,6 +30,9 @@ type machine struct {
 	printed int64 // bytes in all, of which console holds the last
 	lines   int   // of a guest that floods
 	paused  bool
+	clings  bool             // does not let go of disks
+	cut     map[int]bool     // slots of disks that it held on to
+	sizes   map[string]int64 // that it was told, by serial
 	ended   bool
 	reason  string
 }

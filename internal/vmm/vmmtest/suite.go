@@ -61,6 +61,10 @@ func run(t *testing.T, open Open, makeSpec MakeSpec, banner string) {
 		{"RecoverEnded", false, testRecoverEnded},
 		{"Concurrent", false, testConcurrent},
 		{"Close", false, testClose},
+		{"HotPlug", false, testHotPlug},
+		{"HotPlugRecover", false, testHotPlugRecover},
+		{"HotPlugRefused", false, testHotPlugRefused},
+		{"HotResize", false, testHotResize},
 	}
 	for _, test := range tests {
 		if test.guest && banner != "" {
