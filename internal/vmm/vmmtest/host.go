@@ -20,6 +20,7 @@ type Host struct {
 	machines map[string]*machine
 	driver   *Driver // the open one, or nil
 	startErr error
+	part     Guest // of machines that start, or ""
 }
 
 // machine is one machine; it may have ended.
@@ -61,6 +62,14 @@ func (h *Host) Spec(id string) (vmm.Spec, error) {
 		return vmm.Spec{}, err
 	}
 	return m.spec, nil
+}
+
+// Play gives the guests of machines that start from now on a part; "" lets the
+// disk decide again.
+func (h *Host) Play(g Guest) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.part = g
 }
 
 // FailStart makes every Start fail with err, until it is called with nil.
@@ -140,6 +149,9 @@ func (h *Host) start(spec vmm.Spec) error {
 		return fmt.Errorf("machine %s: already running", spec.ID)
 	}
 	m := &machine{spec: cloneSpec(spec), guest: guestOf(spec)}
+	if h.part != "" {
+		m.guest = h.part
+	}
 	h.machines[spec.ID] = m
 	m.print(Ready)
 	switch m.guest {
