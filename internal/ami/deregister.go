@@ -13,10 +13,10 @@ type DeletedSnapshot struct {
 	Result string // "success", "skipped", "client-error", "internal-error"
 }
 
-// Deregister removes an image of the caller's: it cannot be launched any more.
-// Instances launched from it go on, and its snapshots stay unless
-// deleteSnapshots asks for them too; then each that no other image maps is
-// deleted, and every one is reported.
+// Deregister removes an image of the caller's, with everybody's tags on it: it
+// cannot be launched any more. Instances launched from it go on, and its
+// snapshots stay unless deleteSnapshots asks for them too; then each that no
+// other image maps is deleted, and every one is reported.
 //
 // A pending image is thereby cancelled.
 func (s *Service) Deregister(tx *metadb.Tx, who origami.Caller, id origami.ImageID, deleteSnapshots bool) ([]DeletedSnapshot, error) {
@@ -28,6 +28,9 @@ func (s *Service) Deregister(tx *metadb.Tx, who origami.Caller, id origami.Image
 		img.State = origami.ImageDeregistered
 		return nil
 	})
+	if err == nil {
+		err = tx.DropTags(who.Region, string(id))
+	}
 	if err != nil || !deleteSnapshots {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func taggable(tx *metadb.Tx, who origami.Caller, ids []string) error {
 		return origami.Errorf(origami.CodeInvalidParameterValue, "The request names %d resources. At most %d can be tagged at once.", len(ids), maxTagged)
 	}
 	for _, id := range ids {
-		if origami.ResourceType(id) == "" {
+		if kind := origami.ResourceType(id); kind == "" || kind == "task" { // tasks are not EC2's
 			return origami.Errorf(origami.CodeInvalidID, "The ID '%.64s' is not valid", id)
 		}
 		if err := tx.Visible(who.Region, who.Account, id); err != nil {

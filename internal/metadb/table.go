@@ -184,8 +184,7 @@ func (t *table[T]) remove(tx *Tx, region origami.Region, id string) error {
 	if n == 0 {
 		return origami.NotFound(id)
 	}
-	_, err = tx.exec("DELETE FROM tags WHERE region = ? AND resource = ?", string(region), id)
-	return err
+	return tx.DropTags(region, id)
 }
 
 // all yields every noun of every account and region, by region and ID.

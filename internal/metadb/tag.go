@@ -57,6 +57,12 @@ func (tx *Tx) DeleteTags(region origami.Region, account origami.AccountID, ids [
 	return nil
 }
 
+// DropTags takes everybody's tags off a resource that is gone.
+func (tx *Tx) DropTags(region origami.Region, id string) error {
+	_, err := tx.exec(`DELETE FROM tags WHERE region = ? AND resource = ?`, string(region), id)
+	return err
+}
+
 // Tags are the tags that account gave to each of the resources. One without
 // tags is not in the map.
 func (tx *Tx) Tags(region origami.Region, account origami.AccountID, ids ...string) (map[string]origami.Tags, error) {
