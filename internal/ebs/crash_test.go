@@ -10,7 +10,11 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	"origami"
 	"origami/disk"
@@ -130,6 +134,7 @@ type client struct {
 	snapshots map[origami.SnapshotID]content // acknowledged
 	unsure    map[origami.SnapshotID]content // being deleted in a crash: there or not
 	next      uint32
+	history   []string // what was done, for people
 }
 
 func newClient(rng *rand.Rand, w *world) *client {
@@ -142,6 +147,11 @@ func newClient(rng *rand.Rand, w *world) *client {
 func pick[K ~string, V any](rng *rand.Rand, m map[K]V) K {
 	keys := slices.Sorted(maps.Keys(m))
 	return keys[rng.IntN(len(keys))]
+}
+
+// note adds to the history.
+func (c *client) note(format string, args ...any) {
+	c.history = append(c.history, fmt.Sprintf(format, args...))
 }
 
 // step does one thing. An error says that it was not acknowledged.
@@ -205,6 +215,7 @@ func (c *client) write() error {
 	if err != nil {
 		m[spot] = append(m[spot], was) // it may hold either
 	}
+	c.note("write %d to spot %d of %s: %v", n, spot, id, err)
 	return err
 }
 
@@ -217,6 +228,7 @@ func (c *client) flush() error {
 	if err == nil {
 		c.volumes[id].flushed()
 	}
+	c.note("flush %s: %v", id, err)
 	return err
 }
 
@@ -226,16 +238,16 @@ func (c *client) closeVolume(id origami.VolumeID) error {
 		return nil
 	}
 	delete(c.open, id)
-	if err := v.Close(); err != nil {
-		return err
-	}
-	// A snapshot's task may have it open still; then nothing is flushed.
-	return nil
+	// Nothing is flushed if the task of a snapshot has it open too.
+	err := v.Close()
+	c.note("close %s: %v", id, err)
+	return err
 }
 
 func (c *client) snapshot() error {
 	id := pick(c.rng, c.volumes)
 	snap, err := c.w.ebs.CreateSnapshot(context.Background(), alice, ebs.SnapshotSpec{Volume: id})
+	c.note("snapshot of %s: %+v, %v", id, snap, err)
 	if err != nil {
 		return err
 	}
@@ -274,6 +286,7 @@ func (c *client) ingest() error {
 		}
 		return c.w.ebs.CompleteSnapshot(tx, region, snap.ID, got)
 	})
+	c.note("ingest %v: %v, %v", want, got.Root, err)
 	if err == nil {
 		c.snapshots[snap.ID] = want
 	}
@@ -300,6 +313,7 @@ func (c *client) newVolume() error {
 		return err
 	})
 	if err == nil {
+		c.note("volume %s holds %v", v.ID, holds)
 		c.volumes[v.ID] = modelOf(holds)
 	}
 	return err
@@ -408,21 +422,29 @@ func (c *client) checkVolume(id origami.VolumeID, m *volumeModel) error {
 // since.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	const sequences, crashes = 25, 16
-	points := 0
+	const sequences, crashes = 24, 14
+	var points atomic.Int64
+	var all errgroup.Group
+	all.SetLimit(8) // they mostly wait: for tasks that are tried again, and the like
 	for seed := range uint64(sequences) {
-		n, err := crashes1(t, rand.New(rand.NewPCG(seed, 3)), crashes)
-		points += n
-		if err != nil {
-			t.Fatalf("seed %d, crash %d: %v", seed, n, err)
-		}
+		database := databaseDir(t)
+		all.Go(func() error {
+			n, err := crashes1(database, rand.New(rand.NewPCG(seed, 3)), crashes)
+			points.Add(int64(n))
+			if err != nil {
+				return fmt.Errorf("seed %d, crash %d: %w", seed, n, err)
+			}
+			return nil
+		})
 	}
-	t.Logf("%d crash points", points)
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d crash points", points.Load())
 }
 
 // crashes1 is one sequence of crashes.
-func crashes1(t *testing.T, rng *rand.Rand, crashes int) (points int, err error) {
-	database := databaseDir(t)
+func crashes1(database string, rng *rand.Rand, crashes int) (points int, err error) {
 	fs, err := disks()
 	if err != nil {
 		return 0, err
@@ -434,64 +456,72 @@ func crashes1(t *testing.T, rng *rand.Rand, crashes int) (points int, err error)
 	c := newClient(rng, w)
 	for points < crashes {
 		w.barrier.shutAfter(rng.IntN(100))
-		for stopped := false; !stopped; {
-			ended := make(chan error, 1)
-			go func() { ended <- c.step() }()
-			select {
-			case err := <-ended:
-				select {
-				case <-w.barrier.shut:
-					w.die(func() {})
-					stopped = true
-				default:
-					if err != nil {
-						return points, err
-					}
-				}
-			case <-w.barrier.shut:
-				w.die(func() { <-ended })
-				stopped = true
-			}
+		if err := c.untilShut(); err != nil {
+			return points, err
 		}
-		for {
-			points++
-			clear(c.open)
-			fs = fs.Crash(rng.Uint64())
-			g := newBarrier(fs)
-			if rng.IntN(4) == 0 {
-				g.shutAfter(rng.IntN(60))
-			}
-			w, err = boot(database, fs, g)
-			if err == nil {
-				if err = w.settle(); err == nil {
-					break
-				}
-				w.die(func() {})
-			}
-			if !errors.Is(err, errDied) {
-				return points, err
-			}
-		}
-		w.barrier.shutAfter(-1)
-		select {
-		case <-w.barrier.shut: // it shut at the very end
-			w.die(func() {})
-			fs = fs.Crash(rng.Uint64())
-			if w, err = boot(database, fs, newBarrier(fs)); err == nil {
-				err = w.settle()
-			}
-			if err != nil {
-				return points, err
-			}
-		default:
+		clear(c.open)
+		c.note("crash")
+		var more int
+		w, more, err = reboot(database, rng, w)
+		points += more
+		if err != nil {
+			return points, err
 		}
 		c.w = w
 		if err := c.check(); err != nil {
-			return points, err
+			return points, fmt.Errorf("%w\n%s", err, strings.Join(c.history, "\n"))
 		}
 	}
 	for _, v := range c.open {
 		_ = v.Close()
 	}
 	return points, w.close()
+}
+
+// untilShut does things until the barrier has shut, and ends the process there.
+func (c *client) untilShut() error {
+	for {
+		ended := make(chan error, 1)
+		go func() { ended <- c.step() }()
+		var err error
+		select {
+		case <-c.w.barrier.shut:
+			c.w.die(func() { <-ended })
+			return nil
+		case err = <-ended:
+		}
+		select {
+		case <-c.w.barrier.shut:
+			c.w.die(func() {})
+			return nil
+		default:
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// reboot starts the service on what a crash leaves, perhaps with more crashes
+// while it starts, and waits until it has done all that it had promised.
+func reboot(database string, rng *rand.Rand, w *world) (*world, int, error) {
+	for points := 1; ; points++ {
+		fs := w.disk.Crash(rng.Uint64())
+		b := newBarrier(fs)
+		again := points < 4 && rng.IntN(4) == 0
+		if again {
+			b.shutAfter(rng.IntN(60))
+		}
+		after, err := boot(database, fs, b)
+		if err == nil {
+			if err = after.settle(); err == nil && b.open() {
+				return after, points, nil
+			}
+			after.die(func() {})
+		}
+		if err != nil && !errors.Is(err, errDied) {
+			return nil, points, err
+		}
+		w = &world{disk: fs}
+	}
 }

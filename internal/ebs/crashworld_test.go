@@ -2,6 +2,7 @@ package ebs_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"os"
@@ -26,12 +27,11 @@ import (
 // stopped, until the process is declared dead and they fail. So no error that
 // a dying process would not have seen finds its way into the database.
 type barrier struct {
-	fs      *durabletest.CrashFS
-	mu      sync.Mutex
-	left    int           // changes until it shuts; negative never
-	changes int           // so far
-	shut    chan struct{} // closed when it has shut
-	dead    chan struct{} // closed when what waits is to fail
+	fs   *durabletest.CrashFS
+	mu   sync.Mutex
+	left int           // changes until it shuts; negative never
+	shut chan struct{} // closed when it has shut
+	dead chan struct{} // closed when what waits is to fail
 }
 
 func newBarrier(fs *durabletest.CrashFS) *barrier {
@@ -39,30 +39,42 @@ func newBarrier(fs *durabletest.CrashFS) *barrier {
 }
 
 // shutAfter lets n more changes through.
-func (g *barrier) shutAfter(n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.left = n
+func (b *barrier) shutAfter(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left = n
+}
+
+// open says that it has not shut, and will not.
+func (b *barrier) open() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case <-b.shut:
+		return false
+	default:
+		b.left = -1
+		return true
+	}
 }
 
 // pass is called before every change.
-func (g *barrier) pass() error {
-	g.mu.Lock()
-	if g.left == 0 {
+func (b *barrier) pass() error {
+	b.mu.Lock()
+	if b.left == 0 {
 		select {
-		case <-g.shut:
+		case <-b.shut:
 		default:
-			close(g.shut)
+			close(b.shut)
 		}
-		g.mu.Unlock()
-		<-g.dead
+		b.mu.Unlock()
+		<-b.dead
 		return durabletest.ErrStopped
 	}
-	if g.left > 0 {
-		g.left--
+	if b.left > 0 {
+		b.left--
 	}
-	g.changes++
-	g.mu.Unlock()
+	b.mu.Unlock()
 	return nil
 }
 
@@ -161,11 +173,11 @@ func (f behind) PunchHole(off, n int64) error {
 // process and keeps what was committed, which is what SQLite promises with
 // synchronous=FULL and what the tests of metadb look into.
 type world struct {
-	disk  *durabletest.CrashFS
-	barrier  *barrier
-	db    *metadb.DB
-	store *blockstore.Store
-	ebs   *ebs.Service
+	disk    *durabletest.CrashFS
+	barrier *barrier
+	db      *metadb.DB
+	store   *blockstore.Store
+	ebs     *ebs.Service
 
 	bucket *dir.Bucket
 	stop   context.CancelFunc
@@ -220,15 +232,16 @@ func (w *world) open(database string) error {
 	if w.bucket, err = dir.Open(below{w.barrier, "store"}); err != nil {
 		return err
 	}
-	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	log := slog.New(slog.DiscardHandler)
 	w.store, err = blockstore.Open(ctx, blockstore.Config{
-		Bucket: w.bucket, Index: ebs.Index{DB: w.db}, CacheBytes: 2 << 20, PackSize: 64 << 10, Logger: quiet,
+		Bucket: w.bucket, Index: ebs.Index{DB: w.db}, CacheBytes: 2 << 20, PackSize: 64 << 10, Logger: log,
 	})
 	if err != nil {
 		return err
 	}
-	queue := task.New(w.db, task.Config{Logger: quiet})
-	w.ebs = ebs.New(ebs.Config{DB: w.db, Store: w.store, Queue: queue, Volumes: below{w.barrier, "volumes"}, Log: quiet})
+	queue := task.New(w.db, task.Config{Logger: log})
+	w.ebs = ebs.New(ebs.Config{DB: w.db, Store: w.store, Queue: queue, Volumes: below{w.barrier, "volumes"}, Log: log,
+		Boot: rand.Text()}) // every start is after a crash of the system
 	if err := w.ebs.Recover(ctx); err != nil {
 		return err
 	}

@@ -24,8 +24,8 @@ import (
 // GiB is the unit of volume sizes.
 const GiB = 1 << 30
 
-// Config is what a [Service] is built of. All fields but Log and Now are
-// required.
+// Config is what a [Service] is built of. All fields but Log, Now and
+// Boot are required.
 type Config struct {
 	DB      *metadb.DB
 	Store   *blockstore.Store
@@ -33,6 +33,10 @@ type Config struct {
 	Volumes durable.FS // one directory for each volume that was ever opened
 	Log     *slog.Logger
 	Now     func() time.Time
+
+	// Boot names the run of the operating system, and must differ after it has
+	// crashed. The system is asked if it is empty.
+	Boot string
 }
 
 // Service has the verbs of snapshots and volumes. Its methods may be called
@@ -44,6 +48,7 @@ type Service struct {
 	volumes durable.FS
 	log     *slog.Logger
 	now     func() time.Time
+	boot    string
 
 	// onSnapshot is called in the transaction that ends a snapshot.
 	onSnapshot func(*metadb.Tx, *origami.Snapshot) error
@@ -62,6 +67,7 @@ func New(c Config) *Service {
 		volumes:    c.Volumes,
 		log:        c.Log,
 		now:        c.Now,
+		boot:       c.Boot,
 		onSnapshot: func(*metadb.Tx, *origami.Snapshot) error { return nil },
 		open:       make(map[origami.VolumeID]*device),
 		freezing:   make(map[*Frozen]struct{}),

@@ -86,7 +86,7 @@ func (s *Service) openDevice(ctx context.Context, region origami.Region, d *devi
 		return img, nil
 	}
 	dir := string(d.id)
-	dev, err := overlay.Open(s.volumes, dir, resolve)
+	dev, err := s.openOverlay(dir, resolve)
 	if errors.Is(err, fs.ErrNotExist) {
 		var v *origami.Volume
 		err := s.db.View(ctx, func(tx *metadb.Tx) (err error) {
@@ -99,7 +99,7 @@ func (s *Service) openDevice(ctx context.Context, region origami.Region, d *devi
 		if err := overlay.Create(s.volumes, dir, v.Size*GiB, v.Base); err != nil {
 			return fmt.Errorf("create overlay of %s: %w", d.id, err)
 		}
-		dev, err = overlay.Open(s.volumes, dir, resolve)
+		dev, err = s.openOverlay(dir, resolve)
 		if err != nil {
 			return fmt.Errorf("open volume %s: %w", d.id, err)
 		}
@@ -108,6 +108,14 @@ func (s *Service) openDevice(ctx context.Context, region origami.Region, d *devi
 	}
 	d.dev = dev
 	return nil
+}
+
+// openOverlay opens the files of a volume.
+func (s *Service) openOverlay(dir string, resolve func(string) (disk.Image, error)) (*overlay.Device, error) {
+	if s.boot == "" {
+		return overlay.Open(s.volumes, dir, resolve)
+	}
+	return overlay.OpenBoot(s.volumes, dir, s.boot, resolve)
 }
 
 // parseRoot reads the manifest root that a row or an overlay names. A volume

@@ -86,11 +86,12 @@ func (c Config) clock() func() time.Time {
 	return c.Clock
 }
 
-// Close closes the database. Transactions under way end first.
+// Close closes the database. Transactions under way end first. Nothing that
+// failed because the database was closed can be written down in it.
 func (db *DB) Close() error {
-	err := db.reader.Close()
-	if db.writer != db.reader {
-		err = errors.Join(err, db.writer.Close())
+	err := db.writer.Close()
+	if db.reader != db.writer {
+		err = errors.Join(err, db.reader.Close())
 	}
 	return err
 }
