@@ -18,8 +18,14 @@ type instanceView struct {
 	groups  []*origami.SecurityGroup
 }
 
-// viewInstance reads what belongs to an instance.
+// viewInstance reads what belongs to an instance. A terminated one is no longer
+// part of any network.
 func viewInstance(tx *metadb.Tx, i *origami.Instance) (instanceView, error) {
+	if i.State == origami.InstanceTerminated {
+		gone := *i
+		gone.VPC, gone.Subnet, gone.SecurityGroups, gone.NetworkInterface, gone.MAC = "", "", nil, "", ""
+		i = &gone
+	}
 	v := instanceView{Instance: i}
 	vols, err := tx.VolumesOf(i.Region, i.ID)
 	if err != nil {
