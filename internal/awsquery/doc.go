@@ -15,7 +15,7 @@
 //	query:"Name,keepempty" a present but empty value means something
 //	xml:"name"            element name; a field without it is never written
 //	xml:"set>item"        a list: wrapper and item elements
-//	xml:"name,omitnil"  a nil list is left out instead of written empty
+//	nil:"omit"            a nil list is left out instead of written empty
 //	valid:"required"      the parameter must be present
 //	valid:"enum=Name"     the value is one of those that [Enums] lists under Name
 //	valid:"min=3,max=128" bounds of a number, or of the runes of a string

@@ -20,7 +20,7 @@ type answer struct {
 	Data   []byte     `xml:"data"`
 	Tags   []tag      `xml:"tagSet>item"`
 	Names  []string   `xml:"nameSet>item"`
-	Gone   []string   `xml:"goneSet>item,omitnil"`
+	Gone   []string   `xml:"goneSet>item" nil:"omit"`
 	Inner  *inner     `xml:"inner"`
 	Hidden *string    `query:"Hidden"`
 }

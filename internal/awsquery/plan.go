@@ -86,9 +86,8 @@ func newPlan(t reflect.Type) *plan {
 func (f *field) parseTags(t reflect.Type, sf reflect.StructField) {
 	name, option, _ := strings.Cut(sf.Tag.Get("query"), ",")
 	f.query, f.keepEmpty = name, option == "keepempty"
-	name, option, _ = strings.Cut(sf.Tag.Get("xml"), ",")
-	f.element, f.item, _ = strings.Cut(name, ">")
-	f.omitNil = option == "omitnil"
+	f.element, f.item, _ = strings.Cut(sf.Tag.Get("xml"), ">")
+	f.omitNil = sf.Tag.Get("nil") == "omit"
 	if p := sf.Tag.Get("pattern"); p != "" {
 		f.rule.pattern = regexp.MustCompile(`\A(?:` + p + `)\z`)
 	}

@@ -131,7 +131,7 @@ type DeregisterImageInput struct {
 
 // DeregisterImageOutput is the answer of DeregisterImage: shape DeregisterImageResult.
 type DeregisterImageOutput struct {
-	DeleteSnapshotResults []DeleteSnapshotReturnCode `xml:"deleteSnapshotResultSet>item,omitnil"`
+	DeleteSnapshotResults []DeleteSnapshotReturnCode `xml:"deleteSnapshotResultSet>item" nil:"omit"`
 	Return                *bool                      `xml:"return"`
 }
 
@@ -158,7 +158,7 @@ type DescribeImageAttributeInput struct {
 
 // DescribeImageAttributeOutput is the answer of DescribeImageAttribute: shape ImageAttribute.
 type DescribeImageAttributeOutput struct {
-	BlockDeviceMappings      []BlockDeviceMapping `xml:"blockDeviceMapping>item,omitnil"`
+	BlockDeviceMappings      []BlockDeviceMapping `xml:"blockDeviceMapping>item" nil:"omit"`
 	BootMode                 *AttributeValue      `xml:"bootMode"`
 	DeregistrationProtection *AttributeValue      `xml:"deregistrationProtection"`
 	Description              *AttributeValue      `xml:"description"`
@@ -166,8 +166,8 @@ type DescribeImageAttributeOutput struct {
 	ImdsSupport              *AttributeValue      `xml:"imdsSupport"`
 	KernelId                 *AttributeValue      `xml:"kernel"`
 	LastLaunchedTime         *AttributeValue      `xml:"lastLaunchedTime"`
-	LaunchPermissions        []LaunchPermission   `xml:"launchPermission>item,omitnil"`
-	ProductCodes             []ProductCode        `xml:"productCodes>item,omitnil"`
+	LaunchPermissions        []LaunchPermission   `xml:"launchPermission>item" nil:"omit"`
+	ProductCodes             []ProductCode        `xml:"productCodes>item" nil:"omit"`
 	RamdiskId                *AttributeValue      `xml:"ramdisk"`
 	SriovNetSupport          *AttributeValue      `xml:"sriovNetSupport"`
 	TpmSupport               *AttributeValue      `xml:"tpmSupport"`
@@ -245,8 +245,8 @@ type DescribeSnapshotAttributeInput struct {
 
 // DescribeSnapshotAttributeOutput is the answer of DescribeSnapshotAttribute: shape DescribeSnapshotAttributeResult.
 type DescribeSnapshotAttributeOutput struct {
-	CreateVolumePermissions []CreateVolumePermission `xml:"createVolumePermission>item,omitnil"`
-	ProductCodes            []ProductCode            `xml:"productCodes>item,omitnil"`
+	CreateVolumePermissions []CreateVolumePermission `xml:"createVolumePermission>item" nil:"omit"`
+	ProductCodes            []ProductCode            `xml:"productCodes>item" nil:"omit"`
 	SnapshotId              *string                  `xml:"snapshotId"`
 }
 

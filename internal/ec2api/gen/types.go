@@ -199,10 +199,10 @@ func (g *generator) responseTag(structure, member string) string {
 		if item == "" {
 			item = "member"
 		}
-		name += ">" + item
 		if in(g.exceptions, g.omitNil, structure+"."+member) {
-			name += ",omitnil"
+			return fmt.Sprintf("xml:%q nil:\"omit\"", name+">"+item)
 		}
+		name += ">" + item
 	}
 	return fmt.Sprintf("xml:%q", name)
 }
