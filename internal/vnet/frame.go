@@ -85,9 +85,19 @@ type Packet struct {
 	// transport header is elsewhere. It is 0 in the first fragment and in
 	// packets that are whole.
 	Fragment uint16
+	// More says that fragments follow, and ID which fragments are of one
+	// packet: those of the same ends, protocol and ID.
+	More bool
+	ID   uint16
+
 	TCPFlags uint8 // of TCP
 	ICMPType uint8 // of ICMP
 	ICMPCode uint8
+	ICMPID   uint16 // of ICMP echo requests and replies: whose they are
+	// Quoted is the packet that an ICMP error is about, as far as the error
+	// quotes it; nil in everything else. It says what the sender of the error
+	// likes.
+	Quoted *Packet
 }
 
 // arpMessage is the content of an Ethernet/IPv4 ARP packet.
@@ -175,12 +185,14 @@ func (f *frame) parseIPv4(b []byte) error {
 		Src:      netip.AddrPortFrom(netip.AddrFrom4(src.As4()), 0),
 		Dst:      netip.AddrPortFrom(netip.AddrFrom4(dst.As4()), 0),
 		Fragment: h.FragmentOffset(),
+		More:     h.Flags()&header.IPv4FlagMoreFragments != 0,
+		ID:       h.ID(),
 	}
 	f.ip = p
 	if p.Fragment != 0 {
 		return nil
 	}
-	return f.parseTransport(b[hlen:total], h.Flags()&header.IPv4FlagMoreFragments != 0)
+	return f.parseTransport(b[hlen:total], p.More)
 }
 
 // parseTransport reads the first bytes of TCP, UDP and ICMP. It insists on
@@ -216,6 +228,37 @@ func (f *frame) parseTransport(b []byte, more bool) error {
 			return errShort
 		}
 		p.ICMPType, p.ICMPCode = b[0], b[1]
+		switch header.ICMPv4Type(p.ICMPType) {
+		case header.ICMPv4Echo, header.ICMPv4EchoReply:
+			p.ICMPID = binary.BigEndian.Uint16(b[4:6])
+		case header.ICMPv4DstUnreachable, header.ICMPv4TimeExceeded, header.ICMPv4ParamProblem:
+			p.Quoted = parseQuote(b[header.ICMPv4MinimumSize:])
+		}
 	}
 	return nil
+}
+
+// parseQuote reads the beginning of a packet that an ICMP error quotes, which
+// is at least its header and 8 bytes more (RFC 792). It returns nil for less.
+func parseQuote(b []byte) *Packet {
+	if len(b) < header.IPv4MinimumSize || b[0]>>4 != 4 {
+		return nil
+	}
+	h := header.IPv4(b)
+	hlen := int(h.HeaderLength())
+	if hlen < header.IPv4MinimumSize || len(b) < hlen+8 || h.FragmentOffset() != 0 {
+		return nil
+	}
+	t := b[hlen:]
+	var src, dst uint16
+	p := &Packet{Protocol: h.Protocol(), ID: h.ID()}
+	switch p.Protocol {
+	case TCP, UDP:
+		src, dst = binary.BigEndian.Uint16(t[0:2]), binary.BigEndian.Uint16(t[2:4])
+	case ICMP:
+		p.ICMPType, p.ICMPCode, p.ICMPID = t[0], t[1], binary.BigEndian.Uint16(t[4:6])
+	}
+	p.Src = netip.AddrPortFrom(netip.AddrFrom4(h.SourceAddress().As4()), src)
+	p.Dst = netip.AddrPortFrom(netip.AddrFrom4(h.DestinationAddress().As4()), dst)
+	return p
 }
