@@ -3,6 +3,7 @@
 GO      ?= go
 BIN     := bin/origami
 GUEST   := build/guest.raw
+DEBIAN  := build/debian.raw
 # The race detector needs a C compiler; RACE= turns it off.
 RACE    ?= -race
 # Packages at a time: two, because those that boot machines want a core each.
@@ -14,7 +15,7 @@ GOFILES  = find . -name '*.go' -not -path './build/*' -not -path '*/testdata/*'
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo guest debian test unit check fmt lint generate cover coverage-doc bench microbench setup clean
+.PHONY: help build run demo guest image-debian test unit check fmt lint generate cover coverage-doc bench microbench setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,14 +36,14 @@ $(GUEST): scripts/build-testimage.sh $(wildcard scripts/guest/*)
 	scripts/setup.sh demo
 	scripts/build-testimage.sh $@
 
-debian: build/debian.raw ## build the Debian machine of the benchmarks
+image-debian: $(DEBIAN) ## build build/debian.raw, a Debian 12 cloud image
 
-build/debian.raw: scripts/build-debian.sh scripts/debian-cloud.cfg
-	scripts/setup.sh bench
+$(DEBIAN): scripts/build-debian.sh scripts/debian-cloud.cfg
+	scripts/setup.sh debian
 	scripts/build-debian.sh $@
 
-test: setup check guest ## everything CI runs: checks, tests with -race, on both databases, with machines
-	ORIGAMI_TEST_GUEST=$(abspath $(GUEST)) scripts/postgres-test.sh $(GO) run ./internal/testreport \
+test: setup check guest image-debian ## everything CI runs: checks, tests with -race, on both databases, with machines
+	ORIGAMI_TEST_GUEST=$(abspath $(GUEST)) ORIGAMI_TEST_DEBIAN=$(abspath $(DEBIAN)) scripts/postgres-test.sh $(GO) run ./internal/testreport \
 		-results build/test-results.txt -skips .ci/skips $(if $(CI),-strict) \
 		$(GO) test -json -vet=off $(RACE) $(TESTFLAGS) ./...
 	$(GO) run ./internal/coverage -results build/test-results.txt -check
@@ -73,8 +74,8 @@ cover: ## statement coverage of the unit tests, by function
 coverage-doc: ## write docs/coverage.md from the last "make test"
 	$(GO) run ./internal/coverage -results build/test-results.txt
 
-bench: build guest debian ## the benchmarks, as docs/benchmarks.md shows them; BENCH= names some
-	$(GO) run ./internal/bench -origami $(BIN) -debian build/debian.raw -guest $(GUEST) -only '$(BENCH)'
+bench: build guest image-debian ## the benchmarks, as docs/benchmarks.md shows them; BENCH= names some
+	$(GO) run ./internal/bench -origami $(BIN) -debian $(DEBIAN) -guest $(GUEST) -only '$(BENCH)'
 
 microbench: ## the Go benchmarks of all packages
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...

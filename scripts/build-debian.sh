@@ -1,15 +1,20 @@
 #!/bin/sh
 # build-debian.sh OUT.raw [SIZE]
 #
-# Builds a real Debian 12 machine as a raw disk of SIZE (default 2G) with about
-# 600 MB of data: kernel, GRUB, systemd, cloud-init, OpenSSH, Python. It is what
-# the benchmarks import, boot, copy and export; the tests use the much smaller
-# guest of build-testimage.sh.
+# Builds a Debian 12 cloud image as a raw disk of SIZE (default 2G) with about
+# 600 MB of data: Debian's cloud kernel, GRUB for BIOS, systemd, cloud-init,
+# OpenSSH, Python. Debian's packages are as Debian made them: cloud-init finds
+# out by itself that it runs on EC2, logs "admin" in with the key pair of the
+# launch, takes name and user data from the metadata service, and grows the
+# root file system to the size of the volume. The console is on the screen and
+# on the serial port; the power button shuts down. No password is valid, and
+# nothing that must be unique is in the image: no host keys, no machine ID.
 #
 # Nothing is mounted and no loop device is used: mmdebstrap makes a tar file,
 # mke2fs fills a file system from it, GRUB's two images are written in front.
-# The finished disk is kept in build/, so a second call costs one sparse copy;
-# delete build/debian-*.raw to fetch newer packages.
+# The finished disk is kept in build/ for as long as this script is the same, so
+# a second call costs one sparse copy; delete build/debian-*.raw to fetch newer
+# packages.
 set -eu
 
 usage() {
@@ -25,7 +30,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 export PATH="$PATH:/usr/sbin:/sbin"
 for tool in mmdebstrap mke2fs sfdisk grub-mkimage; do
 	command -v $tool >/dev/null || {
-		echo "$0: $tool is missing; run scripts/setup.sh bench" >&2
+		echo "$0: $tool is missing; run scripts/setup.sh debian" >&2
 		exit 1
 	}
 done
@@ -38,7 +43,7 @@ if [ "$(id -u)" != 0 ]; then
 		exit 1
 	}
 	command -v fakeroot >/dev/null || {
-		echo "$0: fakeroot is missing; run scripts/setup.sh bench" >&2
+		echo "$0: fakeroot is missing; run scripts/setup.sh debian" >&2
 		exit 1
 	}
 	asroot=fakeroot
@@ -54,7 +59,8 @@ rm -f "$probe"
 	exit 2
 }
 
-cache=$root/build/debian-$bytes.raw
+recipe=$(cat "$root/scripts/build-debian.sh" "$root/scripts/debian-cloud.cfg" | sha256sum | cut -c 1-12)
+cache=$root/build/debian-$bytes-$recipe.raw
 if [ ! -f "$cache" ]; then
 	work=$(mktemp -d "$root/build/debian.XXXXXX")
 	trap 'rm -rf "$work"' EXIT
@@ -62,16 +68,20 @@ if [ ! -f "$cache" ]; then
 
 	uuid=6f726967-616d-4920-8465-6269616e3132
 	mmdebstrap --quiet --variant=important --architectures=amd64 \
-		--include=linux-image-cloud-amd64,systemd-sysv,openssh-server,cloud-init,cloud-guest-utils \
-		--include=ifupdown,isc-dhcp-client,sudo,python3,ca-certificates,curl,less,vim,git,rsync \
+		--include=linux-image-cloud-amd64,systemd-sysv,dbus,openssh-server \
+		--include=cloud-init,cloud-guest-utils,fdisk,e2fsprogs,ifupdown,isc-dhcp-client \
+		--include=sudo,python3,ca-certificates,curl,less,vim,git,rsync \
 		--include='?priority(standard)' \
 		--aptopt='APT::Install-Recommends "false"' \
 		--aptopt='Acquire::Retries "3"' \
 		--customize-hook="printf 'UUID=$uuid / ext4 errors=remount-ro 0 1\n' >\"\$1/etc/fstab\"" \
 		--customize-hook='printf "debian\n" >"$1/etc/hostname"' \
-		--customize-hook='cp "'"$root"'/scripts/debian-cloud.cfg" "$1/etc/cloud/cloud.cfg.d/90_origami.cfg"' \
+		--customize-hook='cp "'"$root"'/scripts/debian-cloud.cfg" "$1/etc/cloud/cloud.cfg.d/10_user.cfg"' \
+		--customize-hook='printf "auto lo\niface lo inet loopback\n\nsource /etc/network/interfaces.d/*\n" >"$1/etc/network/interfaces"' \
+		--customize-hook='printf "PermitRootLogin no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n" >"$1/etc/ssh/sshd_config.d/10-keys-only.conf"' \
+		--customize-hook='printf "LANG=C.UTF-8\n" >"$1/etc/default/locale"' \
 		--customize-hook='chroot "$1" passwd --quiet --lock root' \
-		--customize-hook='rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/log/*.log' \
+		--customize-hook='rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/log/*.log "$1/var/lib/systemd/random-seed"' \
 		--customize-hook=': >"$1/etc/machine-id"; rm -f "$1/var/lib/dbus/machine-id"' \
 		bookworm "$work/root.tar" \
 		'deb http://deb.debian.org/debian bookworm main' \

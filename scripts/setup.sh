@@ -1,10 +1,11 @@
 #!/bin/sh
-# setup.sh [demo|test|bench]...
+# setup.sh [demo|debian|test|bench]...
 #
-# Makes sure that the programs which the demo, the tests or the benchmarks run
-# are here, and that Go is new enough; default: test. Says nothing when all is
-# there. Missing packages are installed on Debian and its kin, as root or with
-# a sudo that does not ask; otherwise the command that would is printed.
+# Makes sure that the programs which the demo, the build of the Debian image,
+# the tests or the benchmarks run are here, and that Go is new enough; default:
+# test. Says nothing when all is there. Missing packages are installed on Debian
+# and its kin, as root or with a sudo that does not ask; otherwise the command
+# that would is printed.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,22 +16,24 @@ base="make:make git:git"
 # the tiny guest and a machine to boot it; the client to talk with
 demo="$base qemu-system-x86:qemu-system-x86_64 qemu-utils:qemu-img grub-pc-bin:/usr/lib/grub/i386-pc/boot.img
 	grub-common:grub-mkimage cpio:cpio fdisk:sfdisk e2fsprogs:debugfs openssh-client:ssh awscli:aws"
+# a Debian cloud image
+debian="$demo mmdebstrap:mmdebstrap fakeroot:fakeroot uidmap:newuidmap"
 # foreign tools as judges of our formats and our NBD server; the other database;
 # a C compiler for -race
-test="$demo postgresql:/usr/lib/postgresql/*/bin/initdb libnbd-bin:nbdcopy nbdkit:nbdkit gcc:gcc libc6-dev:/usr/include/stdio.h"
-# a real Debian machine, and load
-bench="$demo libnbd-bin:nbdcopy fio:fio mmdebstrap:mmdebstrap
-	fakeroot:fakeroot uidmap:newuidmap"
+test="$debian packer:packer postgresql:/usr/lib/postgresql/*/bin/initdb libnbd-bin:nbdcopy nbdkit:nbdkit gcc:gcc libc6-dev:/usr/include/stdio.h"
+# load
+bench="$debian libnbd-bin:nbdcopy fio:fio"
 
 [ $# -gt 0 ] || set -- test
 want=
 for purpose; do
 	case $purpose in
 	demo) want="$want $demo" ;;
+	debian) want="$want $debian" ;;
 	test) want="$want $test" ;;
 	bench) want="$want $bench" ;;
 	*)
-		echo "usage: $0 [demo|test|bench]..." >&2
+		echo "usage: $0 [demo|debian|test|bench]..." >&2
 		exit 2
 		;;
 	esac
@@ -46,35 +49,52 @@ missing() {
 	done | sort -u | tr '\n' ' '
 }
 
+# Not in every release of Debian; what needs it skips without.
+optional=" packer "
+needed() {
+	for package in $(missing); do
+		case $optional in *" $package "*) ;; *) echo "$package" ;; esac
+	done | tr '\n' ' '
+}
+# available PACKAGE...: leaves out optional packages that apt does not know.
+available() {
+	for package; do
+		case $optional in
+		*" $package "*) apt-cache show "$package" >/dev/null 2>&1 || continue ;;
+		esac
+		echo "$package"
+	done | tr '\n' ' '
+}
+
 packages=$(missing)
-if [ -n "$packages" ]; then
-	install="apt-get install -y --no-install-recommends $packages"
-	if ! command -v apt-get >/dev/null; then
-		echo "$0: these Debian packages, or what they are called here, are missing: $packages" >&2
-		exit 1
-	elif [ "$(id -u)" = 0 ]; then
-		sudo=
-	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-		sudo="sudo -n"
-	else
-		echo "$0: packages are missing; as root, run" >&2
-		echo "    apt-get update && $install" >&2
-		exit 1
-	fi
+if [ -n "$packages" ] && command -v apt-get >/dev/null &&
+	{ [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }; }; then
+	sudo=
+	[ "$(id -u)" = 0 ] || sudo="sudo -n"
+	install="apt-get install -y --no-install-recommends"
 	echo "$0: installing $packages"
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT
-	if ! { $sudo apt-get update -qq &&
-		$sudo env DEBIAN_FRONTEND=noninteractive $install; } >"$log" 2>&1 </dev/null; then
+	if ! { $sudo apt-get update -qq && packages=$(available $packages) &&
+		{ [ -z "$packages" ] || $sudo env DEBIAN_FRONTEND=noninteractive $install $packages; }; } >"$log" 2>&1 </dev/null &&
+		[ -n "$(needed)" ]; then
 		tail -n 20 "$log" >&2
-		echo "$0: could not install: $install" >&2
+		echo "$0: could not install: $install $packages" >&2
 		exit 1
 	fi
-	packages=$(missing)
+	packages=$(needed)
 	if [ -n "$packages" ]; then
 		echo "$0: installed, and still not found: $packages" >&2
 		exit 1
 	fi
+elif [ -n "$(needed)" ]; then
+	if command -v apt-get >/dev/null; then
+		echo "$0: packages are missing; as root, run" >&2
+		echo "    apt-get update && apt-get install -y --no-install-recommends $packages" >&2
+	else
+		echo "$0: these Debian packages, or what they are called here, are missing: $packages" >&2
+	fi
+	exit 1
 fi
 
 need=$(sed -n 's/^go //p' "$top/go.mod")
