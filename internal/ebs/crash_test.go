@@ -31,8 +31,11 @@ var spots = []int64{
 	300 * block, 300*block + 127*overlay.UnitSize, 301 * block, ebs.GiB - overlay.UnitSize,
 }
 
-// content is what the spots of a disk hold: a number, 0 for zeros.
+// content is what the spots of a disk hold: a number, 0 for zeros, torn for
+// parts of two, as a write that failed may leave them.
 type content [9]uint32
+
+const torn = ^uint32(0)
 
 // unitOf is the unit that a number stands for.
 func unitOf(n uint32) []byte {
@@ -58,7 +61,7 @@ func readContent(img interface {
 		}
 		c[i] = binary.LittleEndian.Uint32(p)
 		if !bytes.Equal(p, unitOf(c[i])) {
-			return c, fmt.Errorf("unit at %d is torn", off)
+			c[i] = torn
 		}
 	}
 	return c, nil
@@ -376,9 +379,13 @@ func (c *client) checkSnapshot(snap *origami.Snapshot, want content, known bool)
 	if err != nil {
 		return err
 	}
-	damage, err := c.w.store.Verify(context.Background(), root)
-	if err != nil || len(damage) > 0 {
-		return fmt.Errorf("damage %v, %w", damage, err)
+	// Every block that holds data has a spot and is read below. Sometimes the
+	// store looks for itself.
+	if c.rng.IntN(10) == 0 {
+		damage, err := c.w.store.Verify(context.Background(), root)
+		if err != nil || len(damage) > 0 {
+			return fmt.Errorf("damage %v, %w", damage, err)
+		}
 	}
 	img, err := c.w.store.Image(context.Background(), root)
 	if err != nil {
