@@ -47,7 +47,6 @@ type Instance struct {
 	PrivateIP          netip.Addr
 	PublicIP           netip.Addr // loopback address; zero while not running
 	AssociatePublicIP  bool       // has a public address whenever it runs
-	NoPublicIP         bool       // launched without one, and so started without
 	ShutdownBehavior   string     // "stop" or "terminate"
 	DisableTermination bool
 	DisableStop        bool

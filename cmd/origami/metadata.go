@@ -9,8 +9,8 @@ import (
 
 	"origami"
 	"origami/internal/imds"
-	"origami/internal/instance"
 	"origami/internal/metadb"
+	"origami/internal/vpc"
 )
 
 // metadata finds what the metadata service tells the instances of one subnet.
@@ -44,9 +44,9 @@ func (m *metadata) Instance(ctx context.Context, addr netip.Addr) (*imds.Instanc
 func describe(tx *metadb.Tx, i *origami.Instance) (*imds.Instance, error) {
 	out := &imds.Instance{
 		Instance:   *i,
-		PrivateDNS: instance.Hostname(i.PrivateIP) + "." + instance.Domain(i.Region),
+		PrivateDNS: vpc.Hostname(i.PrivateIP) + "." + vpc.Domain(i.Region),
 	}
-	for _, z := range instance.Zones(i.Region) {
+	for _, z := range vpc.Zones(i.Region) {
 		if z.Name == i.Zone {
 			out.ZoneID = z.ID
 		}

@@ -22,6 +22,7 @@ type options struct {
 	regions      []origami.Region
 	publicPrefix netip.Prefix
 	vmm          string // vmmQEMU or vmmNone
+	egress       string // a name of egressPolicies
 	accel        string
 	qemu         string
 	grace        time.Duration
@@ -52,6 +53,7 @@ and it finds them again when it starts.`,
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8773", "address of the API")
 	f.StringSliceVar(&regions, "regions", []string{"us-east-1", "eu-west-1"}, "regions to serve")
 	f.StringVar(&prefix, "public-prefix", "127.10.0.0/16", "loopback addresses for instances")
+	f.StringVar(&o.egress, "egress", "any", "what instances may reach outside their VPC, after their security groups:\nnone, public (no private networks) or any (everything but this host itself)")
 	f.StringVar(&o.vmm, "vmm", vmmQEMU, "what runs machines: qemu, or none to let them change state and execute nothing")
 	f.StringVar(&o.accel, "accel", qemu.AccelAuto, "how machines run: auto, kvm or tcg")
 	f.StringVar(&o.qemu, "qemu", "", "QEMU program (default: qemu-system-x86_64 in the PATH)")
@@ -75,6 +77,9 @@ func (o *options) parse(dir, prefix, level string, regions []string) error {
 	}
 	if err := o.logLevel.UnmarshalText([]byte(level)); err != nil {
 		return fmt.Errorf("--log-level: %w", err)
+	}
+	if egressPolicies[o.egress] == nil {
+		return fmt.Errorf("--egress: %q is neither none, public nor any", o.egress)
 	}
 	if o.vmm != vmmQEMU && o.vmm != vmmNone {
 		return fmt.Errorf("--vmm: %q is neither %s nor %s", o.vmm, vmmQEMU, vmmNone)

@@ -32,11 +32,8 @@ import (
 	"origami/internal/task"
 	"origami/internal/vmie"
 	"origami/internal/vmm"
+	"origami/internal/vpc"
 )
-
-// publicPorts are the TCP ports of an instance that its public address
-// forwards.
-var publicPorts = []uint16{22, 80, 443, 3389, 5985, 5986, 8080, 8443}
 
 // service is everything that a running installation consists of, in the order
 // in which it is built.
@@ -53,6 +50,7 @@ type service struct {
 	ebs       *ebs.Service
 	ami       *ami.Service
 	machines  vmm.Driver
+	vpc       *vpc.Service
 	instances *instance.Service
 	vmie      *vmie.Service
 
@@ -131,10 +129,10 @@ func (s *service) openConcepts() error {
 	if err != nil {
 		return err
 	}
+	s.vpc = vpc.New(vpc.Config{DB: s.db, Metadata: serveMetadata, Egress: egressPolicies[s.o.egress](), Log: s.log})
 	s.instances = instance.New(instance.Config{
-		DB: s.db, EBS: s.ebs, AMI: s.ami, Queue: s.queue, VMM: s.machines,
-		RunDir: s.o.dir.path("run"), PublicPrefix: s.o.publicPrefix, PublicPorts: publicPorts,
-		Metadata: serveMetadata, Host: host, Grace: s.o.grace, Log: s.log,
+		DB: s.db, EBS: s.ebs, AMI: s.ami, Queue: s.queue, VMM: s.machines, VPC: s.vpc,
+		RunDir: s.o.dir.path("run"), PublicPrefix: s.o.publicPrefix, Host: host, Grace: s.o.grace, Log: s.log,
 	})
 	s.vmie = vmie.New(s.db, s.ebs, s.ami, s.queue)
 	return s.instances.Recover(s.ctx)
@@ -219,7 +217,7 @@ func (s *service) doors() (api, own http.Handler, err error) {
 	}
 	ec2 := ec2server.New(
 		ec2server.NewServer(ec2server.Config{
-			DB: s.db, EBS: s.ebs, AMI: s.ami, Instances: s.instances, Regions: s.o.regions, TokenKey: key,
+			DB: s.db, EBS: s.ebs, AMI: s.ami, Instances: s.instances, VPC: s.vpc, Regions: s.o.regions, TokenKey: key,
 		}),
 		ec2server.Options{Authorize: func(ctx context.Context, who origami.Caller, action string) error {
 			return s.accounts.Authorize(ctx, who, action)

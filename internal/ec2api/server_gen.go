@@ -11,25 +11,38 @@ import (
 // Server has one method for each served operation. An error that is an
 // *origami.Error is for the caller to see; any other is an internal one.
 type Server interface {
+	AuthorizeSecurityGroupEgress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupEgressInput) (*AuthorizeSecurityGroupEgressOutput, error)
+	AuthorizeSecurityGroupIngress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupIngressInput) (*AuthorizeSecurityGroupIngressOutput, error)
+	CreateDefaultVpc(ctx context.Context, who origami.Caller, in *CreateDefaultVpcInput) (*CreateDefaultVpcOutput, error)
 	CreateImage(ctx context.Context, who origami.Caller, in *CreateImageInput) (*CreateImageOutput, error)
 	CreateKeyPair(ctx context.Context, who origami.Caller, in *CreateKeyPairInput) (*CreateKeyPairOutput, error)
+	CreateSecurityGroup(ctx context.Context, who origami.Caller, in *CreateSecurityGroupInput) (*CreateSecurityGroupOutput, error)
 	CreateSnapshot(ctx context.Context, who origami.Caller, in *CreateSnapshotInput) (*CreateSnapshotOutput, error)
+	CreateSubnet(ctx context.Context, who origami.Caller, in *CreateSubnetInput) (*CreateSubnetOutput, error)
 	CreateTags(ctx context.Context, who origami.Caller, in *CreateTagsInput) (*CreateTagsOutput, error)
+	CreateVpc(ctx context.Context, who origami.Caller, in *CreateVpcInput) (*CreateVpcOutput, error)
 	DeleteKeyPair(ctx context.Context, who origami.Caller, in *DeleteKeyPairInput) (*DeleteKeyPairOutput, error)
+	DeleteSecurityGroup(ctx context.Context, who origami.Caller, in *DeleteSecurityGroupInput) (*DeleteSecurityGroupOutput, error)
 	DeleteSnapshot(ctx context.Context, who origami.Caller, in *DeleteSnapshotInput) (*DeleteSnapshotOutput, error)
+	DeleteSubnet(ctx context.Context, who origami.Caller, in *DeleteSubnetInput) (*DeleteSubnetOutput, error)
 	DeleteTags(ctx context.Context, who origami.Caller, in *DeleteTagsInput) (*DeleteTagsOutput, error)
+	DeleteVpc(ctx context.Context, who origami.Caller, in *DeleteVpcInput) (*DeleteVpcOutput, error)
 	DeregisterImage(ctx context.Context, who origami.Caller, in *DeregisterImageInput) (*DeregisterImageOutput, error)
+	DescribeAccountAttributes(ctx context.Context, who origami.Caller, in *DescribeAccountAttributesInput) (*DescribeAccountAttributesOutput, error)
 	DescribeAvailabilityZones(ctx context.Context, who origami.Caller, in *DescribeAvailabilityZonesInput) (*DescribeAvailabilityZonesOutput, error)
 	DescribeImageAttribute(ctx context.Context, who origami.Caller, in *DescribeImageAttributeInput) (*DescribeImageAttributeOutput, error)
 	DescribeImages(ctx context.Context, who origami.Caller, in *DescribeImagesInput) (*DescribeImagesOutput, error)
 	DescribeInstances(ctx context.Context, who origami.Caller, in *DescribeInstancesInput) (*DescribeInstancesOutput, error)
 	DescribeKeyPairs(ctx context.Context, who origami.Caller, in *DescribeKeyPairsInput) (*DescribeKeyPairsOutput, error)
 	DescribeRegions(ctx context.Context, who origami.Caller, in *DescribeRegionsInput) (*DescribeRegionsOutput, error)
+	DescribeSecurityGroupRules(ctx context.Context, who origami.Caller, in *DescribeSecurityGroupRulesInput) (*DescribeSecurityGroupRulesOutput, error)
+	DescribeSecurityGroups(ctx context.Context, who origami.Caller, in *DescribeSecurityGroupsInput) (*DescribeSecurityGroupsOutput, error)
 	DescribeSnapshotAttribute(ctx context.Context, who origami.Caller, in *DescribeSnapshotAttributeInput) (*DescribeSnapshotAttributeOutput, error)
 	DescribeSnapshots(ctx context.Context, who origami.Caller, in *DescribeSnapshotsInput) (*DescribeSnapshotsOutput, error)
 	DescribeSubnets(ctx context.Context, who origami.Caller, in *DescribeSubnetsInput) (*DescribeSubnetsOutput, error)
 	DescribeTags(ctx context.Context, who origami.Caller, in *DescribeTagsInput) (*DescribeTagsOutput, error)
 	DescribeVolumes(ctx context.Context, who origami.Caller, in *DescribeVolumesInput) (*DescribeVolumesOutput, error)
+	DescribeVpcAttribute(ctx context.Context, who origami.Caller, in *DescribeVpcAttributeInput) (*DescribeVpcAttributeOutput, error)
 	DescribeVpcs(ctx context.Context, who origami.Caller, in *DescribeVpcsInput) (*DescribeVpcsOutput, error)
 	DisableImageDeprecation(ctx context.Context, who origami.Caller, in *DisableImageDeprecationInput) (*DisableImageDeprecationOutput, error)
 	EnableImageDeprecation(ctx context.Context, who origami.Caller, in *EnableImageDeprecationInput) (*EnableImageDeprecationOutput, error)
@@ -37,52 +50,79 @@ type Server interface {
 	GetEbsEncryptionByDefault(ctx context.Context, who origami.Caller, in *GetEbsEncryptionByDefaultInput) (*GetEbsEncryptionByDefaultOutput, error)
 	ImportKeyPair(ctx context.Context, who origami.Caller, in *ImportKeyPairInput) (*ImportKeyPairOutput, error)
 	ModifyImageAttribute(ctx context.Context, who origami.Caller, in *ModifyImageAttributeInput) (*ModifyImageAttributeOutput, error)
+	ModifySecurityGroupRules(ctx context.Context, who origami.Caller, in *ModifySecurityGroupRulesInput) (*ModifySecurityGroupRulesOutput, error)
 	ModifySnapshotAttribute(ctx context.Context, who origami.Caller, in *ModifySnapshotAttributeInput) (*ModifySnapshotAttributeOutput, error)
+	ModifySubnetAttribute(ctx context.Context, who origami.Caller, in *ModifySubnetAttributeInput) (*ModifySubnetAttributeOutput, error)
+	ModifyVpcAttribute(ctx context.Context, who origami.Caller, in *ModifyVpcAttributeInput) (*ModifyVpcAttributeOutput, error)
 	RebootInstances(ctx context.Context, who origami.Caller, in *RebootInstancesInput) (*RebootInstancesOutput, error)
 	RegisterImage(ctx context.Context, who origami.Caller, in *RegisterImageInput) (*RegisterImageOutput, error)
 	ResetImageAttribute(ctx context.Context, who origami.Caller, in *ResetImageAttributeInput) (*ResetImageAttributeOutput, error)
 	ResetSnapshotAttribute(ctx context.Context, who origami.Caller, in *ResetSnapshotAttributeInput) (*ResetSnapshotAttributeOutput, error)
+	RevokeSecurityGroupEgress(ctx context.Context, who origami.Caller, in *RevokeSecurityGroupEgressInput) (*RevokeSecurityGroupEgressOutput, error)
+	RevokeSecurityGroupIngress(ctx context.Context, who origami.Caller, in *RevokeSecurityGroupIngressInput) (*RevokeSecurityGroupIngressOutput, error)
 	RunInstances(ctx context.Context, who origami.Caller, in *RunInstancesInput) (*RunInstancesOutput, error)
 	StartInstances(ctx context.Context, who origami.Caller, in *StartInstancesInput) (*StartInstancesOutput, error)
 	StopInstances(ctx context.Context, who origami.Caller, in *StopInstancesInput) (*StopInstancesOutput, error)
 	TerminateInstances(ctx context.Context, who origami.Caller, in *TerminateInstancesInput) (*TerminateInstancesOutput, error)
+	UpdateSecurityGroupRuleDescriptionsEgress(ctx context.Context, who origami.Caller, in *UpdateSecurityGroupRuleDescriptionsEgressInput) (*UpdateSecurityGroupRuleDescriptionsEgressOutput, error)
+	UpdateSecurityGroupRuleDescriptionsIngress(ctx context.Context, who origami.Caller, in *UpdateSecurityGroupRuleDescriptionsIngressInput) (*UpdateSecurityGroupRuleDescriptionsIngressOutput, error)
 }
 
 // Operations are the served operations by name. It is not to be changed.
 var Operations = map[string]*Operation{
-	"CreateImage":               define(Server.CreateImage, Operation{Name: "CreateImage", HasDryRun: true}),
-	"CreateKeyPair":             define(Server.CreateKeyPair, Operation{Name: "CreateKeyPair", HasDryRun: true}),
-	"CreateSnapshot":            define(Server.CreateSnapshot, Operation{Name: "CreateSnapshot", HasDryRun: true}),
-	"CreateTags":                define(Server.CreateTags, Operation{Name: "CreateTags", HasDryRun: true}),
-	"DeleteKeyPair":             define(Server.DeleteKeyPair, Operation{Name: "DeleteKeyPair", HasDryRun: true}),
-	"DeleteSnapshot":            define(Server.DeleteSnapshot, Operation{Name: "DeleteSnapshot", HasDryRun: true}),
-	"DeleteTags":                define(Server.DeleteTags, Operation{Name: "DeleteTags", HasDryRun: true}),
-	"DeregisterImage":           define(Server.DeregisterImage, Operation{Name: "DeregisterImage", HasDryRun: true}),
-	"DescribeAvailabilityZones": define(Server.DescribeAvailabilityZones, Operation{Name: "DescribeAvailabilityZones", HasDryRun: true}),
-	"DescribeImageAttribute":    define(Server.DescribeImageAttribute, Operation{Name: "DescribeImageAttribute", HasDryRun: true}),
-	"DescribeImages":            define(Server.DescribeImages, Operation{Name: "DescribeImages", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeInstances":         define(Server.DescribeInstances, Operation{Name: "DescribeInstances", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeKeyPairs":          define(Server.DescribeKeyPairs, Operation{Name: "DescribeKeyPairs", HasDryRun: true}),
-	"DescribeRegions":           define(Server.DescribeRegions, Operation{Name: "DescribeRegions", HasDryRun: true}),
-	"DescribeSnapshotAttribute": define(Server.DescribeSnapshotAttribute, Operation{Name: "DescribeSnapshotAttribute", HasDryRun: true}),
-	"DescribeSnapshots":         define(Server.DescribeSnapshots, Operation{Name: "DescribeSnapshots", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeSubnets":           define(Server.DescribeSubnets, Operation{Name: "DescribeSubnets", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeTags":              define(Server.DescribeTags, Operation{Name: "DescribeTags", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeVolumes":           define(Server.DescribeVolumes, Operation{Name: "DescribeVolumes", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeVpcs":              define(Server.DescribeVpcs, Operation{Name: "DescribeVpcs", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DisableImageDeprecation":   define(Server.DisableImageDeprecation, Operation{Name: "DisableImageDeprecation", HasDryRun: true}),
-	"EnableImageDeprecation":    define(Server.EnableImageDeprecation, Operation{Name: "EnableImageDeprecation", HasDryRun: true}),
-	"GetConsoleOutput":          define(Server.GetConsoleOutput, Operation{Name: "GetConsoleOutput", HasDryRun: true}),
-	"GetEbsEncryptionByDefault": define(Server.GetEbsEncryptionByDefault, Operation{Name: "GetEbsEncryptionByDefault", HasDryRun: true}),
-	"ImportKeyPair":             define(Server.ImportKeyPair, Operation{Name: "ImportKeyPair", HasDryRun: true}),
-	"ModifyImageAttribute":      define(Server.ModifyImageAttribute, Operation{Name: "ModifyImageAttribute", HasDryRun: true}),
-	"ModifySnapshotAttribute":   define(Server.ModifySnapshotAttribute, Operation{Name: "ModifySnapshotAttribute", HasDryRun: true}),
-	"RebootInstances":           define(Server.RebootInstances, Operation{Name: "RebootInstances", HasDryRun: true}),
-	"RegisterImage":             define(Server.RegisterImage, Operation{Name: "RegisterImage", HasDryRun: true}),
-	"ResetImageAttribute":       define(Server.ResetImageAttribute, Operation{Name: "ResetImageAttribute", HasDryRun: true}),
-	"ResetSnapshotAttribute":    define(Server.ResetSnapshotAttribute, Operation{Name: "ResetSnapshotAttribute", HasDryRun: true}),
-	"RunInstances":              define(Server.RunInstances, Operation{Name: "RunInstances", HasDryRun: true, MaxToken: 64}),
-	"StartInstances":            define(Server.StartInstances, Operation{Name: "StartInstances", HasDryRun: true}),
-	"StopInstances":             define(Server.StopInstances, Operation{Name: "StopInstances", HasDryRun: true}),
-	"TerminateInstances":        define(Server.TerminateInstances, Operation{Name: "TerminateInstances", HasDryRun: true}),
+	"AuthorizeSecurityGroupEgress":               define(Server.AuthorizeSecurityGroupEgress, Operation{Name: "AuthorizeSecurityGroupEgress", HasDryRun: true}),
+	"AuthorizeSecurityGroupIngress":              define(Server.AuthorizeSecurityGroupIngress, Operation{Name: "AuthorizeSecurityGroupIngress", HasDryRun: true}),
+	"CreateDefaultVpc":                           define(Server.CreateDefaultVpc, Operation{Name: "CreateDefaultVpc", HasDryRun: true}),
+	"CreateImage":                                define(Server.CreateImage, Operation{Name: "CreateImage", HasDryRun: true}),
+	"CreateKeyPair":                              define(Server.CreateKeyPair, Operation{Name: "CreateKeyPair", HasDryRun: true}),
+	"CreateSecurityGroup":                        define(Server.CreateSecurityGroup, Operation{Name: "CreateSecurityGroup", HasDryRun: true}),
+	"CreateSnapshot":                             define(Server.CreateSnapshot, Operation{Name: "CreateSnapshot", HasDryRun: true}),
+	"CreateSubnet":                               define(Server.CreateSubnet, Operation{Name: "CreateSubnet", HasDryRun: true}),
+	"CreateTags":                                 define(Server.CreateTags, Operation{Name: "CreateTags", HasDryRun: true}),
+	"CreateVpc":                                  define(Server.CreateVpc, Operation{Name: "CreateVpc", HasDryRun: true}),
+	"DeleteKeyPair":                              define(Server.DeleteKeyPair, Operation{Name: "DeleteKeyPair", HasDryRun: true}),
+	"DeleteSecurityGroup":                        define(Server.DeleteSecurityGroup, Operation{Name: "DeleteSecurityGroup", HasDryRun: true}),
+	"DeleteSnapshot":                             define(Server.DeleteSnapshot, Operation{Name: "DeleteSnapshot", HasDryRun: true}),
+	"DeleteSubnet":                               define(Server.DeleteSubnet, Operation{Name: "DeleteSubnet", HasDryRun: true}),
+	"DeleteTags":                                 define(Server.DeleteTags, Operation{Name: "DeleteTags", HasDryRun: true}),
+	"DeleteVpc":                                  define(Server.DeleteVpc, Operation{Name: "DeleteVpc", HasDryRun: true}),
+	"DeregisterImage":                            define(Server.DeregisterImage, Operation{Name: "DeregisterImage", HasDryRun: true}),
+	"DescribeAccountAttributes":                  define(Server.DescribeAccountAttributes, Operation{Name: "DescribeAccountAttributes", HasDryRun: true}),
+	"DescribeAvailabilityZones":                  define(Server.DescribeAvailabilityZones, Operation{Name: "DescribeAvailabilityZones", HasDryRun: true}),
+	"DescribeImageAttribute":                     define(Server.DescribeImageAttribute, Operation{Name: "DescribeImageAttribute", HasDryRun: true}),
+	"DescribeImages":                             define(Server.DescribeImages, Operation{Name: "DescribeImages", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeInstances":                          define(Server.DescribeInstances, Operation{Name: "DescribeInstances", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeKeyPairs":                           define(Server.DescribeKeyPairs, Operation{Name: "DescribeKeyPairs", HasDryRun: true}),
+	"DescribeRegions":                            define(Server.DescribeRegions, Operation{Name: "DescribeRegions", HasDryRun: true}),
+	"DescribeSecurityGroupRules":                 define(Server.DescribeSecurityGroupRules, Operation{Name: "DescribeSecurityGroupRules", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeSecurityGroups":                     define(Server.DescribeSecurityGroups, Operation{Name: "DescribeSecurityGroups", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeSnapshotAttribute":                  define(Server.DescribeSnapshotAttribute, Operation{Name: "DescribeSnapshotAttribute", HasDryRun: true}),
+	"DescribeSnapshots":                          define(Server.DescribeSnapshots, Operation{Name: "DescribeSnapshots", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeSubnets":                            define(Server.DescribeSubnets, Operation{Name: "DescribeSubnets", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeTags":                               define(Server.DescribeTags, Operation{Name: "DescribeTags", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeVolumes":                            define(Server.DescribeVolumes, Operation{Name: "DescribeVolumes", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeVpcAttribute":                       define(Server.DescribeVpcAttribute, Operation{Name: "DescribeVpcAttribute", HasDryRun: true}),
+	"DescribeVpcs":                               define(Server.DescribeVpcs, Operation{Name: "DescribeVpcs", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DisableImageDeprecation":                    define(Server.DisableImageDeprecation, Operation{Name: "DisableImageDeprecation", HasDryRun: true}),
+	"EnableImageDeprecation":                     define(Server.EnableImageDeprecation, Operation{Name: "EnableImageDeprecation", HasDryRun: true}),
+	"GetConsoleOutput":                           define(Server.GetConsoleOutput, Operation{Name: "GetConsoleOutput", HasDryRun: true}),
+	"GetEbsEncryptionByDefault":                  define(Server.GetEbsEncryptionByDefault, Operation{Name: "GetEbsEncryptionByDefault", HasDryRun: true}),
+	"ImportKeyPair":                              define(Server.ImportKeyPair, Operation{Name: "ImportKeyPair", HasDryRun: true}),
+	"ModifyImageAttribute":                       define(Server.ModifyImageAttribute, Operation{Name: "ModifyImageAttribute", HasDryRun: true}),
+	"ModifySecurityGroupRules":                   define(Server.ModifySecurityGroupRules, Operation{Name: "ModifySecurityGroupRules", HasDryRun: true}),
+	"ModifySnapshotAttribute":                    define(Server.ModifySnapshotAttribute, Operation{Name: "ModifySnapshotAttribute", HasDryRun: true}),
+	"ModifySubnetAttribute":                      define(Server.ModifySubnetAttribute, Operation{Name: "ModifySubnetAttribute"}),
+	"ModifyVpcAttribute":                         define(Server.ModifyVpcAttribute, Operation{Name: "ModifyVpcAttribute"}),
+	"RebootInstances":                            define(Server.RebootInstances, Operation{Name: "RebootInstances", HasDryRun: true}),
+	"RegisterImage":                              define(Server.RegisterImage, Operation{Name: "RegisterImage", HasDryRun: true}),
+	"ResetImageAttribute":                        define(Server.ResetImageAttribute, Operation{Name: "ResetImageAttribute", HasDryRun: true}),
+	"ResetSnapshotAttribute":                     define(Server.ResetSnapshotAttribute, Operation{Name: "ResetSnapshotAttribute", HasDryRun: true}),
+	"RevokeSecurityGroupEgress":                  define(Server.RevokeSecurityGroupEgress, Operation{Name: "RevokeSecurityGroupEgress", HasDryRun: true}),
+	"RevokeSecurityGroupIngress":                 define(Server.RevokeSecurityGroupIngress, Operation{Name: "RevokeSecurityGroupIngress", HasDryRun: true}),
+	"RunInstances":                               define(Server.RunInstances, Operation{Name: "RunInstances", HasDryRun: true, MaxToken: 64}),
+	"StartInstances":                             define(Server.StartInstances, Operation{Name: "StartInstances", HasDryRun: true}),
+	"StopInstances":                              define(Server.StopInstances, Operation{Name: "StopInstances", HasDryRun: true}),
+	"TerminateInstances":                         define(Server.TerminateInstances, Operation{Name: "TerminateInstances", HasDryRun: true}),
+	"UpdateSecurityGroupRuleDescriptionsEgress":  define(Server.UpdateSecurityGroupRuleDescriptionsEgress, Operation{Name: "UpdateSecurityGroupRuleDescriptionsEgress", HasDryRun: true}),
+	"UpdateSecurityGroupRuleDescriptionsIngress": define(Server.UpdateSecurityGroupRuleDescriptionsIngress, Operation{Name: "UpdateSecurityGroupRuleDescriptionsIngress", HasDryRun: true}),
 }

@@ -8,6 +8,57 @@ import (
 	"origami/internal/awsquery"
 )
 
+// AuthorizeSecurityGroupEgressInput is the request of AuthorizeSecurityGroupEgress: shape AuthorizeSecurityGroupEgressRequest.
+type AuthorizeSecurityGroupEgressInput struct {
+	CidrIp                     *string            `query:"CidrIp"`
+	DryRun                     *bool              `query:"DryRun"`
+	FromPort                   *int32             `query:"FromPort"`
+	GroupId                    *string            `query:"GroupId" valid:"required"`
+	IpPermissions              []IpPermission     `query:"IpPermissions"`
+	IpProtocol                 *string            `query:"IpProtocol"`
+	SourceSecurityGroupName    *string            `query:"SourceSecurityGroupName"`
+	SourceSecurityGroupOwnerId *string            `query:"SourceSecurityGroupOwnerId"`
+	TagSpecifications          []TagSpecification `query:"TagSpecification"`
+	ToPort                     *int32             `query:"ToPort"`
+}
+
+// AuthorizeSecurityGroupEgressOutput is the answer of AuthorizeSecurityGroupEgress: shape AuthorizeSecurityGroupEgressResult.
+type AuthorizeSecurityGroupEgressOutput struct {
+	Return             *bool               `xml:"return"`
+	SecurityGroupRules []SecurityGroupRule `xml:"securityGroupRuleSet>item"`
+}
+
+// AuthorizeSecurityGroupIngressInput is the request of AuthorizeSecurityGroupIngress: shape AuthorizeSecurityGroupIngressRequest.
+type AuthorizeSecurityGroupIngressInput struct {
+	CidrIp                     *string            `query:"CidrIp"`
+	DryRun                     *bool              `query:"DryRun"`
+	FromPort                   *int32             `query:"FromPort"`
+	GroupId                    *string            `query:"GroupId"`
+	GroupName                  *string            `query:"GroupName"`
+	IpPermissions              []IpPermission     `query:"IpPermissions"`
+	IpProtocol                 *string            `query:"IpProtocol"`
+	SourceSecurityGroupName    *string            `query:"SourceSecurityGroupName"`
+	SourceSecurityGroupOwnerId *string            `query:"SourceSecurityGroupOwnerId"`
+	TagSpecifications          []TagSpecification `query:"TagSpecification"`
+	ToPort                     *int32             `query:"ToPort"`
+}
+
+// AuthorizeSecurityGroupIngressOutput is the answer of AuthorizeSecurityGroupIngress: shape AuthorizeSecurityGroupIngressResult.
+type AuthorizeSecurityGroupIngressOutput struct {
+	Return             *bool               `xml:"return"`
+	SecurityGroupRules []SecurityGroupRule `xml:"securityGroupRuleSet>item"`
+}
+
+// CreateDefaultVpcInput is the request of CreateDefaultVpc: shape CreateDefaultVpcRequest.
+type CreateDefaultVpcInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// CreateDefaultVpcOutput is the answer of CreateDefaultVpc: shape CreateDefaultVpcResult.
+type CreateDefaultVpcOutput struct {
+	Vpc *Vpc `xml:"vpc"`
+}
+
 // CreateImageInput is the request of CreateImage: shape CreateImageRequest.
 type CreateImageInput struct {
 	BlockDeviceMappings []BlockDeviceMapping `query:"BlockDeviceMapping"`
@@ -41,6 +92,22 @@ type CreateKeyPairOutput struct {
 	KeyName        *string `xml:"keyName"`
 	KeyPairId      *string `xml:"keyPairId"`
 	Tags           []Tag   `xml:"tagSet>item"`
+}
+
+// CreateSecurityGroupInput is the request of CreateSecurityGroup: shape CreateSecurityGroupRequest.
+type CreateSecurityGroupInput struct {
+	Description       *string            `query:"GroupDescription" valid:"required"`
+	DryRun            *bool              `query:"DryRun"`
+	GroupName         *string            `query:"GroupName" valid:"required"`
+	TagSpecifications []TagSpecification `query:"TagSpecification"`
+	VpcId             *string            `query:"VpcId"`
+}
+
+// CreateSecurityGroupOutput is the answer of CreateSecurityGroup: shape CreateSecurityGroupResult.
+type CreateSecurityGroupOutput struct {
+	GroupId          *string `xml:"groupId"`
+	SecurityGroupArn *string `xml:"securityGroupArn"`
+	Tags             []Tag   `xml:"tagSet>item"`
 }
 
 // CreateSnapshotInput is the request of CreateSnapshot: shape CreateSnapshotRequest.
@@ -80,6 +147,28 @@ type CreateSnapshotOutput struct {
 	VolumeSize                *int32     `xml:"volumeSize"`
 }
 
+// CreateSubnetInput is the request of CreateSubnet: shape CreateSubnetRequest.
+type CreateSubnetInput struct {
+	AvailabilityZone   *string            `query:"AvailabilityZone"`
+	AvailabilityZoneId *string            `query:"AvailabilityZoneId"`
+	CidrBlock          *string            `query:"CidrBlock"`
+	DryRun             *bool              `query:"DryRun"`
+	Ipv4IpamPoolId     *string            `query:"Ipv4IpamPoolId"`
+	Ipv4NetmaskLength  *int32             `query:"Ipv4NetmaskLength"`
+	Ipv6CidrBlock      *string            `query:"Ipv6CidrBlock"`
+	Ipv6IpamPoolId     *string            `query:"Ipv6IpamPoolId"`
+	Ipv6Native         *bool              `query:"Ipv6Native"`
+	Ipv6NetmaskLength  *int32             `query:"Ipv6NetmaskLength"`
+	OutpostArn         *string            `query:"OutpostArn"`
+	TagSpecifications  []TagSpecification `query:"TagSpecification"`
+	VpcId              *string            `query:"VpcId" valid:"required"`
+}
+
+// CreateSubnetOutput is the answer of CreateSubnet: shape CreateSubnetResult.
+type CreateSubnetOutput struct {
+	Subnet *Subnet `xml:"subnet"`
+}
+
 // CreateTagsInput is the request of CreateTags: shape CreateTagsRequest.
 type CreateTagsInput struct {
 	DryRun    *bool    `query:"DryRun"`
@@ -89,6 +178,28 @@ type CreateTagsInput struct {
 
 // CreateTagsOutput is the answer of CreateTags, which has no members.
 type CreateTagsOutput struct{}
+
+// CreateVpcInput is the request of CreateVpc: shape CreateVpcRequest.
+type CreateVpcInput struct {
+	AmazonProvidedIpv6CidrBlock     *bool                              `query:"AmazonProvidedIpv6CidrBlock"`
+	CidrBlock                       *string                            `query:"CidrBlock"`
+	DryRun                          *bool                              `query:"DryRun"`
+	InstanceTenancy                 *string                            `query:"InstanceTenancy" valid:"enum=Tenancy"`
+	Ipv4IpamPoolId                  *string                            `query:"Ipv4IpamPoolId"`
+	Ipv4NetmaskLength               *int32                             `query:"Ipv4NetmaskLength"`
+	Ipv6CidrBlock                   *string                            `query:"Ipv6CidrBlock"`
+	Ipv6CidrBlockNetworkBorderGroup *string                            `query:"Ipv6CidrBlockNetworkBorderGroup"`
+	Ipv6IpamPoolId                  *string                            `query:"Ipv6IpamPoolId"`
+	Ipv6NetmaskLength               *int32                             `query:"Ipv6NetmaskLength"`
+	Ipv6Pool                        *string                            `query:"Ipv6Pool"`
+	TagSpecifications               []TagSpecification                 `query:"TagSpecification"`
+	VpcEncryptionControl            *VpcEncryptionControlConfiguration `query:"VpcEncryptionControl"`
+}
+
+// CreateVpcOutput is the answer of CreateVpc: shape CreateVpcResult.
+type CreateVpcOutput struct {
+	Vpc *Vpc `xml:"vpc"`
+}
 
 // DeleteKeyPairInput is the request of DeleteKeyPair: shape DeleteKeyPairRequest.
 type DeleteKeyPairInput struct {
@@ -103,6 +214,19 @@ type DeleteKeyPairOutput struct {
 	Return    *bool   `xml:"return"`
 }
 
+// DeleteSecurityGroupInput is the request of DeleteSecurityGroup: shape DeleteSecurityGroupRequest.
+type DeleteSecurityGroupInput struct {
+	DryRun    *bool   `query:"DryRun"`
+	GroupId   *string `query:"GroupId"`
+	GroupName *string `query:"GroupName"`
+}
+
+// DeleteSecurityGroupOutput is the answer of DeleteSecurityGroup: shape DeleteSecurityGroupResult.
+type DeleteSecurityGroupOutput struct {
+	GroupId *string `xml:"groupId"`
+	Return  *bool   `xml:"return"`
+}
+
 // DeleteSnapshotInput is the request of DeleteSnapshot: shape DeleteSnapshotRequest.
 type DeleteSnapshotInput struct {
 	DryRun     *bool   `query:"DryRun"`
@@ -111,6 +235,15 @@ type DeleteSnapshotInput struct {
 
 // DeleteSnapshotOutput is the answer of DeleteSnapshot, which has no members.
 type DeleteSnapshotOutput struct{}
+
+// DeleteSubnetInput is the request of DeleteSubnet: shape DeleteSubnetRequest.
+type DeleteSubnetInput struct {
+	DryRun   *bool   `query:"DryRun"`
+	SubnetId *string `query:"SubnetId" valid:"required"`
+}
+
+// DeleteSubnetOutput is the answer of DeleteSubnet, which has no members.
+type DeleteSubnetOutput struct{}
 
 // DeleteTagsInput is the request of DeleteTags: shape DeleteTagsRequest.
 type DeleteTagsInput struct {
@@ -121,6 +254,15 @@ type DeleteTagsInput struct {
 
 // DeleteTagsOutput is the answer of DeleteTags, which has no members.
 type DeleteTagsOutput struct{}
+
+// DeleteVpcInput is the request of DeleteVpc: shape DeleteVpcRequest.
+type DeleteVpcInput struct {
+	DryRun *bool   `query:"DryRun"`
+	VpcId  *string `query:"VpcId" valid:"required"`
+}
+
+// DeleteVpcOutput is the answer of DeleteVpc, which has no members.
+type DeleteVpcOutput struct{}
 
 // DeregisterImageInput is the request of DeregisterImage: shape DeregisterImageRequest.
 type DeregisterImageInput struct {
@@ -133,6 +275,17 @@ type DeregisterImageInput struct {
 type DeregisterImageOutput struct {
 	DeleteSnapshotResults []DeleteSnapshotReturnCode `xml:"deleteSnapshotResultSet>item" nil:"omit"`
 	Return                *bool                      `xml:"return"`
+}
+
+// DescribeAccountAttributesInput is the request of DescribeAccountAttributes: shape DescribeAccountAttributesRequest.
+type DescribeAccountAttributesInput struct {
+	AttributeNames []string `query:"AttributeName" valid:"enum=AccountAttributeName"`
+	DryRun         *bool    `query:"DryRun"`
+}
+
+// DescribeAccountAttributesOutput is the answer of DescribeAccountAttributes: shape DescribeAccountAttributesResult.
+type DescribeAccountAttributesOutput struct {
+	AccountAttributes []AccountAttribute `xml:"accountAttributeSet>item"`
 }
 
 // DescribeAvailabilityZonesInput is the request of DescribeAvailabilityZones: shape DescribeAvailabilityZonesRequest.
@@ -236,6 +389,37 @@ type DescribeRegionsOutput struct {
 	Regions []Region `xml:"regionInfo>item"`
 }
 
+// DescribeSecurityGroupRulesInput is the request of DescribeSecurityGroupRules: shape DescribeSecurityGroupRulesRequest.
+type DescribeSecurityGroupRulesInput struct {
+	DryRun               *bool    `query:"DryRun"`
+	Filters              []Filter `query:"Filter"`
+	MaxResults           *int32   `query:"MaxResults"`
+	NextToken            *string  `query:"NextToken"`
+	SecurityGroupRuleIds []string `query:"SecurityGroupRuleId"`
+}
+
+// DescribeSecurityGroupRulesOutput is the answer of DescribeSecurityGroupRules: shape DescribeSecurityGroupRulesResult.
+type DescribeSecurityGroupRulesOutput struct {
+	NextToken          *string             `xml:"nextToken"`
+	SecurityGroupRules []SecurityGroupRule `xml:"securityGroupRuleSet>item"`
+}
+
+// DescribeSecurityGroupsInput is the request of DescribeSecurityGroups: shape DescribeSecurityGroupsRequest.
+type DescribeSecurityGroupsInput struct {
+	DryRun     *bool    `query:"DryRun"`
+	Filters    []Filter `query:"Filter"`
+	GroupIds   []string `query:"GroupId"`
+	GroupNames []string `query:"GroupName"`
+	MaxResults *int32   `query:"MaxResults"`
+	NextToken  *string  `query:"NextToken"`
+}
+
+// DescribeSecurityGroupsOutput is the answer of DescribeSecurityGroups: shape DescribeSecurityGroupsResult.
+type DescribeSecurityGroupsOutput struct {
+	NextToken      *string         `xml:"nextToken"`
+	SecurityGroups []SecurityGroup `xml:"securityGroupInfo>item"`
+}
+
 // DescribeSnapshotAttributeInput is the request of DescribeSnapshotAttribute: shape DescribeSnapshotAttributeRequest.
 type DescribeSnapshotAttributeInput struct {
 	Attribute  *string `query:"Attribute" valid:"required,enum=SnapshotAttributeName"`
@@ -310,6 +494,21 @@ type DescribeVolumesInput struct {
 type DescribeVolumesOutput struct {
 	NextToken *string  `xml:"nextToken"`
 	Volumes   []Volume `xml:"volumeSet>item"`
+}
+
+// DescribeVpcAttributeInput is the request of DescribeVpcAttribute: shape DescribeVpcAttributeRequest.
+type DescribeVpcAttributeInput struct {
+	Attribute *string `query:"Attribute" valid:"required,enum=VpcAttributeName"`
+	DryRun    *bool   `query:"DryRun"`
+	VpcId     *string `query:"VpcId" valid:"required"`
+}
+
+// DescribeVpcAttributeOutput is the answer of DescribeVpcAttribute: shape DescribeVpcAttributeResult.
+type DescribeVpcAttributeOutput struct {
+	EnableDnsHostnames               *AttributeBooleanValue `xml:"enableDnsHostnames"`
+	EnableDnsSupport                 *AttributeBooleanValue `xml:"enableDnsSupport"`
+	EnableNetworkAddressUsageMetrics *AttributeBooleanValue `xml:"enableNetworkAddressUsageMetrics"`
+	VpcId                            *string                `xml:"vpcId"`
 }
 
 // DescribeVpcsInput is the request of DescribeVpcs: shape DescribeVpcsRequest.
@@ -411,6 +610,18 @@ type ModifyImageAttributeInput struct {
 // ModifyImageAttributeOutput is the answer of ModifyImageAttribute, which has no members.
 type ModifyImageAttributeOutput struct{}
 
+// ModifySecurityGroupRulesInput is the request of ModifySecurityGroupRules: shape ModifySecurityGroupRulesRequest.
+type ModifySecurityGroupRulesInput struct {
+	DryRun             *bool                     `query:"DryRun"`
+	GroupId            *string                   `query:"GroupId" valid:"required"`
+	SecurityGroupRules []SecurityGroupRuleUpdate `query:"SecurityGroupRule" valid:"required"`
+}
+
+// ModifySecurityGroupRulesOutput is the answer of ModifySecurityGroupRules: shape ModifySecurityGroupRulesResult.
+type ModifySecurityGroupRulesOutput struct {
+	Return *bool `xml:"return"`
+}
+
 // ModifySnapshotAttributeInput is the request of ModifySnapshotAttribute: shape ModifySnapshotAttributeRequest.
 type ModifySnapshotAttributeInput struct {
 	Attribute              *string                              `query:"Attribute" valid:"enum=SnapshotAttributeName"`
@@ -424,6 +635,35 @@ type ModifySnapshotAttributeInput struct {
 
 // ModifySnapshotAttributeOutput is the answer of ModifySnapshotAttribute, which has no members.
 type ModifySnapshotAttributeOutput struct{}
+
+// ModifySubnetAttributeInput is the request of ModifySubnetAttribute: shape ModifySubnetAttributeRequest.
+type ModifySubnetAttributeInput struct {
+	AssignIpv6AddressOnCreation             *AttributeBooleanValue `query:"AssignIpv6AddressOnCreation"`
+	CustomerOwnedIpv4Pool                   *string                `query:"CustomerOwnedIpv4Pool"`
+	DisableLniAtDeviceIndex                 *AttributeBooleanValue `query:"DisableLniAtDeviceIndex"`
+	EnableDns64                             *AttributeBooleanValue `query:"EnableDns64"`
+	EnableLniAtDeviceIndex                  *int32                 `query:"EnableLniAtDeviceIndex"`
+	EnableResourceNameDnsAAAARecordOnLaunch *AttributeBooleanValue `query:"EnableResourceNameDnsAAAARecordOnLaunch"`
+	EnableResourceNameDnsARecordOnLaunch    *AttributeBooleanValue `query:"EnableResourceNameDnsARecordOnLaunch"`
+	MapCustomerOwnedIpOnLaunch              *AttributeBooleanValue `query:"MapCustomerOwnedIpOnLaunch"`
+	MapPublicIpOnLaunch                     *AttributeBooleanValue `query:"MapPublicIpOnLaunch"`
+	PrivateDnsHostnameTypeOnLaunch          *string                `query:"PrivateDnsHostnameTypeOnLaunch" valid:"enum=HostnameType"`
+	SubnetId                                *string                `query:"SubnetId" valid:"required"`
+}
+
+// ModifySubnetAttributeOutput is the answer of ModifySubnetAttribute, which has no members.
+type ModifySubnetAttributeOutput struct{}
+
+// ModifyVpcAttributeInput is the request of ModifyVpcAttribute: shape ModifyVpcAttributeRequest.
+type ModifyVpcAttributeInput struct {
+	EnableDnsHostnames               *AttributeBooleanValue `query:"EnableDnsHostnames"`
+	EnableDnsSupport                 *AttributeBooleanValue `query:"EnableDnsSupport"`
+	EnableNetworkAddressUsageMetrics *AttributeBooleanValue `query:"EnableNetworkAddressUsageMetrics"`
+	VpcId                            *string                `query:"VpcId" valid:"required"`
+}
+
+// ModifyVpcAttributeOutput is the answer of ModifyVpcAttribute, which has no members.
+type ModifyVpcAttributeOutput struct{}
 
 // RebootInstancesInput is the request of RebootInstances: shape RebootInstancesRequest.
 type RebootInstancesInput struct {
@@ -480,6 +720,49 @@ type ResetSnapshotAttributeInput struct {
 
 // ResetSnapshotAttributeOutput is the answer of ResetSnapshotAttribute, which has no members.
 type ResetSnapshotAttributeOutput struct{}
+
+// RevokeSecurityGroupEgressInput is the request of RevokeSecurityGroupEgress: shape RevokeSecurityGroupEgressRequest.
+type RevokeSecurityGroupEgressInput struct {
+	CidrIp                     *string        `query:"CidrIp"`
+	DryRun                     *bool          `query:"DryRun"`
+	FromPort                   *int32         `query:"FromPort"`
+	GroupId                    *string        `query:"GroupId" valid:"required"`
+	IpPermissions              []IpPermission `query:"IpPermissions"`
+	IpProtocol                 *string        `query:"IpProtocol"`
+	SecurityGroupRuleIds       []string       `query:"SecurityGroupRuleId"`
+	SourceSecurityGroupName    *string        `query:"SourceSecurityGroupName"`
+	SourceSecurityGroupOwnerId *string        `query:"SourceSecurityGroupOwnerId"`
+	ToPort                     *int32         `query:"ToPort"`
+}
+
+// RevokeSecurityGroupEgressOutput is the answer of RevokeSecurityGroupEgress: shape RevokeSecurityGroupEgressResult.
+type RevokeSecurityGroupEgressOutput struct {
+	Return                    *bool                      `xml:"return"`
+	RevokedSecurityGroupRules []RevokedSecurityGroupRule `xml:"revokedSecurityGroupRuleSet>item"`
+	UnknownIpPermissions      []IpPermission             `xml:"unknownIpPermissionSet>item"`
+}
+
+// RevokeSecurityGroupIngressInput is the request of RevokeSecurityGroupIngress: shape RevokeSecurityGroupIngressRequest.
+type RevokeSecurityGroupIngressInput struct {
+	CidrIp                     *string        `query:"CidrIp"`
+	DryRun                     *bool          `query:"DryRun"`
+	FromPort                   *int32         `query:"FromPort"`
+	GroupId                    *string        `query:"GroupId"`
+	GroupName                  *string        `query:"GroupName"`
+	IpPermissions              []IpPermission `query:"IpPermissions"`
+	IpProtocol                 *string        `query:"IpProtocol"`
+	SecurityGroupRuleIds       []string       `query:"SecurityGroupRuleId"`
+	SourceSecurityGroupName    *string        `query:"SourceSecurityGroupName"`
+	SourceSecurityGroupOwnerId *string        `query:"SourceSecurityGroupOwnerId"`
+	ToPort                     *int32         `query:"ToPort"`
+}
+
+// RevokeSecurityGroupIngressOutput is the answer of RevokeSecurityGroupIngress: shape RevokeSecurityGroupIngressResult.
+type RevokeSecurityGroupIngressOutput struct {
+	Return                    *bool                      `xml:"return"`
+	RevokedSecurityGroupRules []RevokedSecurityGroupRule `xml:"revokedSecurityGroupRuleSet>item"`
+	UnknownIpPermissions      []IpPermission             `xml:"unknownIpPermissionSet>item"`
+}
 
 // RunInstancesInput is the request of RunInstances: shape RunInstancesRequest.
 type RunInstancesInput struct {
@@ -575,6 +858,50 @@ type TerminateInstancesInput struct {
 // TerminateInstancesOutput is the answer of TerminateInstances: shape TerminateInstancesResult.
 type TerminateInstancesOutput struct {
 	TerminatingInstances []InstanceStateChange `xml:"instancesSet>item"`
+}
+
+// UpdateSecurityGroupRuleDescriptionsEgressInput is the request of UpdateSecurityGroupRuleDescriptionsEgress: shape UpdateSecurityGroupRuleDescriptionsEgressRequest.
+type UpdateSecurityGroupRuleDescriptionsEgressInput struct {
+	DryRun                        *bool                          `query:"DryRun"`
+	GroupId                       *string                        `query:"GroupId"`
+	GroupName                     *string                        `query:"GroupName"`
+	IpPermissions                 []IpPermission                 `query:"IpPermissions"`
+	SecurityGroupRuleDescriptions []SecurityGroupRuleDescription `query:"SecurityGroupRuleDescription"`
+}
+
+// UpdateSecurityGroupRuleDescriptionsEgressOutput is the answer of UpdateSecurityGroupRuleDescriptionsEgress: shape UpdateSecurityGroupRuleDescriptionsEgressResult.
+type UpdateSecurityGroupRuleDescriptionsEgressOutput struct {
+	Return *bool `xml:"return"`
+}
+
+// UpdateSecurityGroupRuleDescriptionsIngressInput is the request of UpdateSecurityGroupRuleDescriptionsIngress: shape UpdateSecurityGroupRuleDescriptionsIngressRequest.
+type UpdateSecurityGroupRuleDescriptionsIngressInput struct {
+	DryRun                        *bool                          `query:"DryRun"`
+	GroupId                       *string                        `query:"GroupId"`
+	GroupName                     *string                        `query:"GroupName"`
+	IpPermissions                 []IpPermission                 `query:"IpPermissions"`
+	SecurityGroupRuleDescriptions []SecurityGroupRuleDescription `query:"SecurityGroupRuleDescription"`
+}
+
+// UpdateSecurityGroupRuleDescriptionsIngressOutput is the answer of UpdateSecurityGroupRuleDescriptionsIngress: shape UpdateSecurityGroupRuleDescriptionsIngressResult.
+type UpdateSecurityGroupRuleDescriptionsIngressOutput struct {
+	Return *bool `xml:"return"`
+}
+
+// AccountAttribute is the structure of that name.
+type AccountAttribute struct {
+	AttributeName   *string                 `xml:"attributeName"`
+	AttributeValues []AccountAttributeValue `xml:"attributeValueSet>item"`
+}
+
+// AccountAttributeValue is the structure of that name.
+type AccountAttributeValue struct {
+	AttributeValue *string `xml:"attributeValue"`
+}
+
+// AttributeBooleanValue is the structure of that name.
+type AttributeBooleanValue struct {
+	Value *bool `query:"Value" xml:"value"`
 }
 
 // AttributeValue is the structure of that name.
@@ -1139,6 +1466,23 @@ type InstanceStateChange struct {
 	PreviousState *InstanceState `xml:"previousState"`
 }
 
+// IpPermission is the structure of that name.
+type IpPermission struct {
+	FromPort         *int32            `query:"FromPort" xml:"fromPort"`
+	IpProtocol       *string           `query:"IpProtocol" xml:"ipProtocol"`
+	IpRanges         []IpRange         `query:"IpRanges" xml:"ipRanges>item"`
+	Ipv6Ranges       []Ipv6Range       `query:"Ipv6Ranges" xml:"ipv6Ranges>item"`
+	PrefixListIds    []PrefixListId    `query:"PrefixListIds" xml:"prefixListIds>item"`
+	ToPort           *int32            `query:"ToPort" xml:"toPort"`
+	UserIdGroupPairs []UserIdGroupPair `query:"Groups" xml:"groups>item"`
+}
+
+// IpRange is the structure of that name.
+type IpRange struct {
+	CidrIp      *string `query:"CidrIp" xml:"cidrIp"`
+	Description *string `query:"Description" xml:"description"`
+}
+
 // Ipv4PrefixSpecificationRequest is the structure of that name.
 type Ipv4PrefixSpecificationRequest struct {
 	Ipv4Prefix *string `query:"Ipv4Prefix"`
@@ -1147,6 +1491,12 @@ type Ipv4PrefixSpecificationRequest struct {
 // Ipv6PrefixSpecificationRequest is the structure of that name.
 type Ipv6PrefixSpecificationRequest struct {
 	Ipv6Prefix *string `query:"Ipv6Prefix"`
+}
+
+// Ipv6Range is the structure of that name.
+type Ipv6Range struct {
+	CidrIpv6    *string `query:"CidrIpv6" xml:"cidrIpv6"`
+	Description *string `query:"Description" xml:"description"`
 }
 
 // KeyPairInfo is the structure of that name.
@@ -1222,6 +1572,12 @@ type Placement struct {
 	Tenancy              *string `query:"Tenancy" valid:"enum=Tenancy" xml:"tenancy"`
 }
 
+// PrefixListId is the structure of that name.
+type PrefixListId struct {
+	Description  *string `query:"Description" xml:"description"`
+	PrefixListId *string `query:"PrefixListId" xml:"prefixListId"`
+}
+
 // PrivateDnsNameOptionsOnLaunch is the structure of that name.
 type PrivateDnsNameOptionsOnLaunch struct {
 	EnableResourceNameDnsAAAARecord *bool   `xml:"enableResourceNameDnsAAAARecord"`
@@ -1255,6 +1611,15 @@ type ProductCode struct {
 	ProductCodeType *string `xml:"type"`
 }
 
+// ReferencedSecurityGroup is the structure of that name.
+type ReferencedSecurityGroup struct {
+	GroupId                *string `xml:"groupId"`
+	PeeringStatus          *string `xml:"peeringStatus"`
+	UserId                 *string `xml:"userId"`
+	VpcId                  *string `xml:"vpcId"`
+	VpcPeeringConnectionId *string `xml:"vpcPeeringConnectionId"`
+}
+
 // Region is the structure of that name.
 type Region struct {
 	Endpoint    *string           `xml:"regionEndpoint"`
@@ -1277,9 +1642,79 @@ type Reservation struct {
 	ReservationId *string           `xml:"reservationId"`
 }
 
+// RevokedSecurityGroupRule is the structure of that name.
+type RevokedSecurityGroupRule struct {
+	CidrIpv4            *string `xml:"cidrIpv4"`
+	CidrIpv6            *string `xml:"cidrIpv6"`
+	Description         *string `xml:"description"`
+	FromPort            *int32  `xml:"fromPort"`
+	GroupId             *string `xml:"groupId"`
+	IpProtocol          *string `xml:"ipProtocol"`
+	IsEgress            *bool   `xml:"isEgress"`
+	PrefixListId        *string `xml:"prefixListId"`
+	ReferencedGroupId   *string `xml:"referencedGroupId"`
+	SecurityGroupRuleId *string `xml:"securityGroupRuleId"`
+	ToPort              *int32  `xml:"toPort"`
+}
+
 // RunInstancesMonitoringEnabled is the structure of that name.
 type RunInstancesMonitoringEnabled struct {
 	Enabled *bool `query:"Enabled" valid:"required"`
+}
+
+// SecurityGroup is the structure of that name.
+type SecurityGroup struct {
+	Description         *string        `xml:"groupDescription"`
+	GroupId             *string        `xml:"groupId"`
+	GroupName           *string        `xml:"groupName"`
+	IpPermissions       []IpPermission `xml:"ipPermissions>item"`
+	IpPermissionsEgress []IpPermission `xml:"ipPermissionsEgress>item"`
+	OwnerId             *string        `xml:"ownerId"`
+	SecurityGroupArn    *string        `xml:"securityGroupArn"`
+	Tags                []Tag          `xml:"tagSet>item"`
+	VpcId               *string        `xml:"vpcId"`
+}
+
+// SecurityGroupRule is the structure of that name.
+type SecurityGroupRule struct {
+	CidrIpv4             *string                  `xml:"cidrIpv4"`
+	CidrIpv6             *string                  `xml:"cidrIpv6"`
+	Description          *string                  `xml:"description"`
+	FromPort             *int32                   `xml:"fromPort"`
+	GroupId              *string                  `xml:"groupId"`
+	GroupOwnerId         *string                  `xml:"groupOwnerId"`
+	IpProtocol           *string                  `xml:"ipProtocol"`
+	IsEgress             *bool                    `xml:"isEgress"`
+	PrefixListId         *string                  `xml:"prefixListId"`
+	ReferencedGroupInfo  *ReferencedSecurityGroup `xml:"referencedGroupInfo"`
+	SecurityGroupRuleArn *string                  `xml:"securityGroupRuleArn"`
+	SecurityGroupRuleId  *string                  `xml:"securityGroupRuleId"`
+	Tags                 []Tag                    `xml:"tagSet>item"`
+	ToPort               *int32                   `xml:"toPort"`
+}
+
+// SecurityGroupRuleDescription is the structure of that name.
+type SecurityGroupRuleDescription struct {
+	Description         *string `query:"Description"`
+	SecurityGroupRuleId *string `query:"SecurityGroupRuleId"`
+}
+
+// SecurityGroupRuleRequest is the structure of that name.
+type SecurityGroupRuleRequest struct {
+	CidrIpv4          *string `query:"CidrIpv4"`
+	CidrIpv6          *string `query:"CidrIpv6"`
+	Description       *string `query:"Description"`
+	FromPort          *int32  `query:"FromPort"`
+	IpProtocol        *string `query:"IpProtocol"`
+	PrefixListId      *string `query:"PrefixListId"`
+	ReferencedGroupId *string `query:"ReferencedGroupId"`
+	ToPort            *int32  `query:"ToPort"`
+}
+
+// SecurityGroupRuleUpdate is the structure of that name.
+type SecurityGroupRuleUpdate struct {
+	SecurityGroupRule   *SecurityGroupRuleRequest `query:"SecurityGroupRule"`
+	SecurityGroupRuleId *string                   `query:"SecurityGroupRuleId" valid:"required"`
 }
 
 // Snapshot is the structure of that name.
@@ -1386,6 +1821,17 @@ type TagSpecification struct {
 	Tags         []Tag   `query:"Tag"`
 }
 
+// UserIdGroupPair is the structure of that name.
+type UserIdGroupPair struct {
+	Description            *string `query:"Description" xml:"description"`
+	GroupId                *string `query:"GroupId" xml:"groupId"`
+	GroupName              *string `query:"GroupName" xml:"groupName"`
+	PeeringStatus          *string `query:"PeeringStatus" xml:"peeringStatus"`
+	UserId                 *string `query:"UserId" xml:"userId"`
+	VpcId                  *string `query:"VpcId" xml:"vpcId"`
+	VpcPeeringConnectionId *string `query:"VpcPeeringConnectionId" xml:"vpcPeeringConnectionId"`
+}
+
 // Volume is the structure of that name.
 type Volume struct {
 	Attachments              []VolumeAttachment `xml:"attachmentSet>item"`
@@ -1464,6 +1910,19 @@ type VpcEncryptionControl struct {
 	VpcId                  *string                         `xml:"vpcId"`
 }
 
+// VpcEncryptionControlConfiguration is the structure of that name.
+type VpcEncryptionControlConfiguration struct {
+	EgressOnlyInternetGatewayExclusion *string `query:"EgressOnlyInternetGatewayExclusion" valid:"enum=VpcEncryptionControlExclusionStateInput"`
+	ElasticFileSystemExclusion         *string `query:"ElasticFileSystemExclusion" valid:"enum=VpcEncryptionControlExclusionStateInput"`
+	InternetGatewayExclusion           *string `query:"InternetGatewayExclusion" valid:"enum=VpcEncryptionControlExclusionStateInput"`
+	LambdaExclusion                    *string `query:"LambdaExclusion" valid:"enum=VpcEncryptionControlExclusionStateInput"`
+	Mode                               *string `query:"Mode" valid:"required,enum=VpcEncryptionControlMode"`
+	NatGatewayExclusion                *string `query:"NatGatewayExclusion" valid:"enum=VpcEncryptionControlExclusionStateInput"`
+	VirtualPrivateGatewayExclusion     *string `query:"VirtualPrivateGatewayExclusion" valid:"enum=VpcEncryptionControlExclusionStateInput"`
+	VpcLatticeExclusion                *string `query:"VpcLatticeExclusion" valid:"enum=VpcEncryptionControlExclusionStateInput"`
+	VpcPeeringExclusion                *string `query:"VpcPeeringExclusion" valid:"enum=VpcEncryptionControlExclusionStateInput"`
+}
+
 // VpcEncryptionControlExclusion is the structure of that name.
 type VpcEncryptionControlExclusion struct {
 	State        *string `xml:"state"`
@@ -1495,32 +1954,36 @@ type VpcIpv6CidrBlockAssociation struct {
 
 // Enums are the closed sets of values that parameters take, by shape.
 var Enums = awsquery.Enums{
-	"AmdSevSnpSpecification":            {"enabled", "disabled"},
-	"ArchitectureValues":                {"i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"},
-	"BootModeValues":                    {"legacy-bios", "uefi", "uefi-preferred"},
-	"CapacityReservationPreference":     {"capacity-reservations-only", "open", "none"},
-	"HostnameType":                      {"ip-name", "resource-name"},
-	"HttpTokensState":                   {"optional", "required"},
-	"ImageAttributeName":                {"description", "kernel", "ramdisk", "launchPermission", "productCodes", "blockDeviceMapping", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "imdsSupport", "deregistrationProtection"},
-	"ImdsSupportValues":                 {"v2.0"},
-	"InstanceAutoRecoveryState":         {"disabled", "default"},
-	"InstanceBandwidthWeighting":        {"default", "vpc-1", "ebs-1"},
-	"InstanceInterruptionBehavior":      {"hibernate", "stop", "terminate"},
-	"InstanceMetadataEndpointState":     {"disabled", "enabled"},
-	"InstanceMetadataProtocolState":     {"disabled", "enabled"},
-	"InstanceMetadataTagsState":         {"disabled", "enabled"},
-	"KeyFormat":                         {"pem", "ppk"},
-	"KeyType":                           {"rsa", "ed25519"},
-	"MarketType":                        {"spot", "capacity-block", "interruptible-capacity-reservation"},
-	"NestedVirtualizationSpecification": {"enabled", "disabled"},
-	"OperationType":                     {"add", "remove"},
-	"ResetImageAttributeName":           {"launchPermission"},
-	"SecondaryInterfaceType":            {"secondary"},
-	"ShutdownBehavior":                  {"stop", "terminate"},
-	"SnapshotAttributeName":             {"productCodes", "createVolumePermission"},
-	"SnapshotLocationEnum":              {"regional", "local"},
-	"SpotInstanceType":                  {"one-time", "persistent"},
-	"Tenancy":                           {"default", "dedicated", "host"},
-	"TpmSupportValues":                  {"v2.0"},
-	"VolumeType":                        {"standard", "io1", "io2", "gp2", "sc1", "st1", "gp3"},
+	"AccountAttributeName":                    {"supported-platforms", "default-vpc"},
+	"AmdSevSnpSpecification":                  {"enabled", "disabled"},
+	"ArchitectureValues":                      {"i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"},
+	"BootModeValues":                          {"legacy-bios", "uefi", "uefi-preferred"},
+	"CapacityReservationPreference":           {"capacity-reservations-only", "open", "none"},
+	"HostnameType":                            {"ip-name", "resource-name"},
+	"HttpTokensState":                         {"optional", "required"},
+	"ImageAttributeName":                      {"description", "kernel", "ramdisk", "launchPermission", "productCodes", "blockDeviceMapping", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "imdsSupport", "deregistrationProtection"},
+	"ImdsSupportValues":                       {"v2.0"},
+	"InstanceAutoRecoveryState":               {"disabled", "default"},
+	"InstanceBandwidthWeighting":              {"default", "vpc-1", "ebs-1"},
+	"InstanceInterruptionBehavior":            {"hibernate", "stop", "terminate"},
+	"InstanceMetadataEndpointState":           {"disabled", "enabled"},
+	"InstanceMetadataProtocolState":           {"disabled", "enabled"},
+	"InstanceMetadataTagsState":               {"disabled", "enabled"},
+	"KeyFormat":                               {"pem", "ppk"},
+	"KeyType":                                 {"rsa", "ed25519"},
+	"MarketType":                              {"spot", "capacity-block", "interruptible-capacity-reservation"},
+	"NestedVirtualizationSpecification":       {"enabled", "disabled"},
+	"OperationType":                           {"add", "remove"},
+	"ResetImageAttributeName":                 {"launchPermission"},
+	"SecondaryInterfaceType":                  {"secondary"},
+	"ShutdownBehavior":                        {"stop", "terminate"},
+	"SnapshotAttributeName":                   {"productCodes", "createVolumePermission"},
+	"SnapshotLocationEnum":                    {"regional", "local"},
+	"SpotInstanceType":                        {"one-time", "persistent"},
+	"Tenancy":                                 {"default", "dedicated", "host"},
+	"TpmSupportValues":                        {"v2.0"},
+	"VolumeType":                              {"standard", "io1", "io2", "gp2", "sc1", "st1", "gp3"},
+	"VpcAttributeName":                        {"enableDnsSupport", "enableDnsHostnames", "enableNetworkAddressUsageMetrics"},
+	"VpcEncryptionControlExclusionStateInput": {"enable", "disable"},
+	"VpcEncryptionControlMode":                {"monitor", "enforce"},
 }

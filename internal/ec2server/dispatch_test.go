@@ -98,7 +98,7 @@ func TestRefusals(t *testing.T) {
 		{"no version", "Action=DescribeImages", 400, "MissingParameter", "The request must contain the parameter Version"},
 		{"other version", "Action=DescribeImages&Version=2010-01-01", 400, "NoSuchVersion", "The requested version (2010-01-01) of service AmazonEC2 does not exist"},
 		{"unknown action", "Action=Dance&Version=2016-11-15", 400, "InvalidAction", "The action Dance is not valid for this web service."},
-		{"other operation of EC2", "Action=CreateVpc&Version=2016-11-15", 400, "UnsupportedOperation", "The operation CreateVpc is not supported by this service."},
+		{"other operation of EC2", "Action=CreateNatGateway&Version=2016-11-15", 400, "UnsupportedOperation", "The operation CreateNatGateway is not supported by this service."},
 		{"no form", "%zz", 400, "MalformedQueryString", "The request body contains a syntax error"},
 		{"unknown parameter", images + "&Foo=1", 400, "UnknownParameter", "The parameter Foo is not recognized"},
 		{"missing parameter", "Action=RunInstances&Version=2016-11-15&MinCount=1", 400, "MissingParameter", "The request must contain the parameter MaxCount"},
@@ -206,7 +206,7 @@ func TestInternalErrors(t *testing.T) {
 func TestNewPanics(t *testing.T) {
 	t.Parallel()
 	for name, table := range map[string]map[string]string{
-		"operation that is not served": {"CreateVpc": ""},
+		"operation that is not served": {"CreateNatGateway": ""},
 		"unknown parameter":            {"DeleteSnapshot": "SnapshotID"},
 		"operation left out":           {"DeleteSnapshot": "SnapshotId"},
 	} {

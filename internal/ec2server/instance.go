@@ -9,6 +9,7 @@ import (
 	"origami/internal/ec2api"
 	"origami/internal/instance"
 	"origami/internal/metadb"
+	"origami/internal/vpc"
 )
 
 // instanceView is an instance with what an answer shows beside it.
@@ -62,7 +63,7 @@ func (v instanceView) privateDNS() string {
 	if !v.PrivateIP.IsValid() {
 		return ""
 	}
-	return instance.Hostname(v.PrivateIP) + "." + instance.Domain(v.Region)
+	return vpc.Hostname(v.PrivateIP) + "." + vpc.Domain(v.Region)
 }
 
 // publicDNS is the public name. A loopback address has no name in any DNS, so

@@ -47,7 +47,7 @@ func (s *Server) DescribeVpcs(ctx context.Context, who origami.Caller, in *ec2ap
 		}
 		q.IDs = append(q.IDs, id)
 	}
-	if err := s.instances.EnsureNetwork(ctx, who); err != nil {
+	if err := s.vpc.EnsureDefault(ctx, who); err != nil {
 		return nil, err
 	}
 	out := &ec2api.DescribeVpcsOutput{}
@@ -131,7 +131,7 @@ func (s *Server) DescribeSubnets(ctx context.Context, who origami.Caller, in *ec
 		}
 		q.IDs = append(q.IDs, id)
 	}
-	if err := s.instances.EnsureNetwork(ctx, who); err != nil {
+	if err := s.vpc.EnsureDefault(ctx, who); err != nil {
 		return nil, err
 	}
 	out := &ec2api.DescribeSubnetsOutput{}
@@ -149,8 +149,7 @@ func (s *Server) DescribeSubnets(ctx context.Context, who origami.Caller, in *ec
 			for sub, err := range tx.Subnets(q) {
 				v := subnetView{Subnet: sub}
 				if err == nil {
-					// Five addresses of each subnet are never given out.
-					v.free = int32(1<<(32-sub.CIDR.Bits())) - 5 - used[sub.ID]
+					v.free = freeAddresses(sub, used[sub.ID])
 				}
 				if !yield(v, err) {
 					return
@@ -166,6 +165,20 @@ func (s *Server) DescribeSubnets(ctx context.Context, who origami.Caller, in *ec
 		return err
 	})
 	return out, err
+}
+
+// freeAddresses is how many addresses a subnet has left. Five of each are never
+// given out.
+func freeAddresses(sub *origami.Subnet, used int32) int32 {
+	return int32(1<<(32-sub.CIDR.Bits())) - 5 - used
+}
+
+// subnetExists checks that a subnet is the caller's.
+func (s *Server) subnetExists(ctx context.Context, who origami.Caller, id origami.SubnetID) error {
+	return s.db.View(ctx, func(tx *metadb.Tx) error {
+		_, err := tx.Subnet(who.Region, who.Account, id)
+		return err
+	})
 }
 
 // addressesInUse counts the addresses that instances have, by subnet.

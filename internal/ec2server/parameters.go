@@ -14,6 +14,17 @@ const (
 		BlockDeviceMapping.N.Ebs.VolumeSize
 		BlockDeviceMapping.N.Ebs.VolumeType `
 
+	// ipPermissions are rules of security groups; what they refer to may be
+	// anything but prefix lists and groups of peered VPCs.
+	ipPermissions = `
+		IpPermissions.N.IpProtocol IpPermissions.N.FromPort IpPermissions.N.ToPort
+		IpPermissions.N.IpRanges.N.CidrIp IpPermissions.N.IpRanges.N.Description
+		IpPermissions.N.Ipv6Ranges.N.CidrIpv6 IpPermissions.N.Ipv6Ranges.N.Description
+		IpPermissions.N.Groups.N.GroupId IpPermissions.N.Groups.N.GroupName IpPermissions.N.Groups.N.UserId
+		IpPermissions.N.Groups.N.Description `
+	// oldPermission is the old way to describe a rule.
+	oldPermission = ` GroupName IpProtocol FromPort ToPort CidrIp SourceSecurityGroupName SourceSecurityGroupOwnerId `
+
 	filters           = ` Filter.* `
 	tagSpecifications = ` TagSpecification.* `
 )
@@ -24,41 +35,63 @@ const (
 // of a parameter that change nothing here: those which mean the default, or
 // all of them if this service has but one way to answer.
 var parameters = map[string]string{
-	"CreateImage":               `InstanceId Name Description NoReboot SnapshotLocation=regional` + imageDevices + tagSpecifications,
-	"CreateKeyPair":             `KeyName KeyType KeyFormat=pem` + tagSpecifications,
-	"CreateSnapshot":            `VolumeId Description Location=regional` + tagSpecifications,
-	"CreateTags":                `ResourceId.N Tag.*`,
-	"DeleteKeyPair":             `KeyName KeyPairId`,
-	"DeleteSnapshot":            `SnapshotId`,
-	"DeleteTags":                `ResourceId.N Tag.*`,
-	"DeregisterImage":           `ImageId DeleteAssociatedSnapshots`,
-	"DescribeAvailabilityZones": `ZoneName.N ZoneId.N AllAvailabilityZones=true|false` + filters,
-	"DescribeImageAttribute":    `ImageId Attribute`,
-	"DescribeImages":            `ImageId.N Owner.N ExecutableBy.N IncludeDeprecated IncludeDisabled` + filters,
-	"DescribeInstances":         `InstanceId.N` + filters,
-	"DescribeKeyPairs":          `KeyName.N KeyPairId.N IncludePublicKey` + filters,
-	"DescribeRegions":           `RegionName.N AllRegions=true|false` + filters,
-	"DescribeSnapshotAttribute": `SnapshotId Attribute`,
-	"DescribeSnapshots":         `SnapshotId.N Owner.N RestorableBy.N` + filters,
-	"DescribeSubnets":           `SubnetId.N` + filters,
-	"DescribeTags":              filters,
-	"DescribeVolumes":           `VolumeId.N` + filters,
-	"DescribeVpcs":              `VpcId.N` + filters,
-	"DisableImageDeprecation":   `ImageId`,
-	"EnableImageDeprecation":    `ImageId DeprecateAt`,
-	"GetConsoleOutput":          `InstanceId Latest=true|false`,
-	"GetEbsEncryptionByDefault": ``,
-	"ImportKeyPair":             `KeyName PublicKeyMaterial` + tagSpecifications,
+	"AuthorizeSecurityGroupEgress":  `GroupId` + ipPermissions + tagSpecifications,
+	"AuthorizeSecurityGroupIngress": `GroupId` + oldPermission + ipPermissions + tagSpecifications,
+	"CreateDefaultVpc":              ``,
+	"CreateImage":                   `InstanceId Name Description NoReboot SnapshotLocation=regional` + imageDevices + tagSpecifications,
+	"CreateKeyPair":                 `KeyName KeyType KeyFormat=pem` + tagSpecifications,
+	"CreateSecurityGroup":           `GroupName GroupDescription VpcId` + tagSpecifications,
+	"CreateSnapshot":                `VolumeId Description Location=regional` + tagSpecifications,
+	"CreateSubnet":                  `VpcId CidrBlock AvailabilityZone AvailabilityZoneId Ipv6Native=false` + tagSpecifications,
+	"CreateTags":                    `ResourceId.N Tag.*`,
+	"CreateVpc":                     `CidrBlock InstanceTenancy=default AmazonProvidedIpv6CidrBlock=false` + tagSpecifications,
+	"DeleteKeyPair":                 `KeyName KeyPairId`,
+	"DeleteSecurityGroup":           `GroupId GroupName`,
+	"DeleteSnapshot":                `SnapshotId`,
+	"DeleteSubnet":                  `SubnetId`,
+	"DeleteTags":                    `ResourceId.N Tag.*`,
+	"DeleteVpc":                     `VpcId`,
+	"DeregisterImage":               `ImageId DeleteAssociatedSnapshots`,
+	"DescribeAccountAttributes":     `AttributeName.N`,
+	"DescribeAvailabilityZones":     `ZoneName.N ZoneId.N AllAvailabilityZones=true|false` + filters,
+	"DescribeImageAttribute":        `ImageId Attribute`,
+	"DescribeImages":                `ImageId.N Owner.N ExecutableBy.N IncludeDeprecated IncludeDisabled` + filters,
+	"DescribeInstances":             `InstanceId.N` + filters,
+	"DescribeKeyPairs":              `KeyName.N KeyPairId.N IncludePublicKey` + filters,
+	"DescribeRegions":               `RegionName.N AllRegions=true|false` + filters,
+	"DescribeSecurityGroupRules":    `SecurityGroupRuleId.N` + filters,
+	"DescribeSecurityGroups":        `GroupId.N GroupName.N` + filters,
+	"DescribeSnapshotAttribute":     `SnapshotId Attribute`,
+	"DescribeSnapshots":             `SnapshotId.N Owner.N RestorableBy.N` + filters,
+	"DescribeSubnets":               `SubnetId.N` + filters,
+	"DescribeTags":                  filters,
+	"DescribeVolumes":               `VolumeId.N` + filters,
+	"DescribeVpcAttribute":          `VpcId Attribute`,
+	"DescribeVpcs":                  `VpcId.N` + filters,
+	"DisableImageDeprecation":       `ImageId`,
+	"EnableImageDeprecation":        `ImageId DeprecateAt`,
+	"GetConsoleOutput":              `InstanceId Latest=true|false`,
+	"GetEbsEncryptionByDefault":     ``,
+	"ImportKeyPair":                 `KeyName PublicKeyMaterial` + tagSpecifications,
 	"ModifyImageAttribute": `ImageId Attribute Value OperationType UserId.N UserGroup.N Description.Value ImdsSupport.Value
 		LaunchPermission.Add.N.UserId LaunchPermission.Add.N.Group LaunchPermission.Remove.N.UserId LaunchPermission.Remove.N.Group`,
+	"ModifySecurityGroupRules": `GroupId SecurityGroupRule.N.SecurityGroupRuleId
+		SecurityGroupRule.N.SecurityGroupRule.CidrIpv4 SecurityGroupRule.N.SecurityGroupRule.CidrIpv6
+		SecurityGroupRule.N.SecurityGroupRule.Description SecurityGroupRule.N.SecurityGroupRule.FromPort
+		SecurityGroupRule.N.SecurityGroupRule.IpProtocol SecurityGroupRule.N.SecurityGroupRule.ReferencedGroupId
+		SecurityGroupRule.N.SecurityGroupRule.ToPort`,
 	"ModifySnapshotAttribute": `SnapshotId Attribute=createVolumePermission OperationType UserId.N UserGroup.N
 		CreateVolumePermission.Add.N.UserId CreateVolumePermission.Add.N.Group
 		CreateVolumePermission.Remove.N.UserId CreateVolumePermission.Remove.N.Group`,
-	"RebootInstances": `InstanceId.N`,
+	"ModifySubnetAttribute": `SubnetId MapPublicIpOnLaunch.Value AssignIpv6AddressOnCreation.Value=false EnableDns64.Value=false`,
+	"ModifyVpcAttribute":    `VpcId EnableDnsHostnames.Value EnableDnsSupport.Value=true EnableNetworkAddressUsageMetrics.Value=false`,
+	"RebootInstances":       `InstanceId.N`,
 	"RegisterImage": `Name Description Architecture VirtualizationType RootDeviceName KernelId RamdiskId
 		EnaSupport SriovNetSupport BootMode TpmSupport UefiData ImdsSupport` + imageDevices + tagSpecifications,
-	"ResetImageAttribute":    `ImageId Attribute=launchPermission`,
-	"ResetSnapshotAttribute": `SnapshotId Attribute=createVolumePermission`,
+	"ResetImageAttribute":        `ImageId Attribute=launchPermission`,
+	"ResetSnapshotAttribute":     `SnapshotId Attribute=createVolumePermission`,
+	"RevokeSecurityGroupEgress":  `GroupId SecurityGroupRuleId.N` + ipPermissions,
+	"RevokeSecurityGroupIngress": `GroupId SecurityGroupRuleId.N` + oldPermission + ipPermissions,
 	"RunInstances": `ImageId InstanceType MinCount MaxCount KeyName UserData ClientToken
 		SubnetId PrivateIpAddress SecurityGroupId.N SecurityGroup.N
 		InstanceInitiatedShutdownBehavior DisableApiTermination DisableApiStop EbsOptimized Monitoring.Enabled
@@ -73,4 +106,6 @@ var parameters = map[string]string{
 	"StartInstances":     `InstanceId.N`,
 	"StopInstances":      `InstanceId.N Force SkipOsShutdown Hibernate=false`,
 	"TerminateInstances": `InstanceId.N Force SkipOsShutdown`,
+	"UpdateSecurityGroupRuleDescriptionsEgress":  `GroupId GroupName SecurityGroupRuleDescription.N.SecurityGroupRuleId SecurityGroupRuleDescription.N.Description` + ipPermissions,
+	"UpdateSecurityGroupRuleDescriptionsIngress": `GroupId GroupName SecurityGroupRuleDescription.N.SecurityGroupRuleId SecurityGroupRuleDescription.N.Description` + ipPermissions,
 }

@@ -6,7 +6,7 @@ import (
 
 	"origami"
 	"origami/internal/ec2api"
-	"origami/internal/instance"
+	"origami/internal/vpc"
 )
 
 // regionProperties are the filters of DescribeRegions.
@@ -65,7 +65,7 @@ func (s *Server) DescribeAvailabilityZones(_ context.Context, who origami.Caller
 	if err != nil {
 		return nil, err
 	}
-	zones := instance.Zones(who.Region)
+	zones := vpc.Zones(who.Region)
 	for _, name := range in.ZoneNames {
 		if !slices.ContainsFunc(zones, func(z origami.Zone) bool { return z.Name == name }) {
 			return nil, origami.Errorf(origami.CodeInvalidParameterValue, "Invalid availability zone: [%s]", name)

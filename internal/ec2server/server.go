@@ -15,6 +15,7 @@ import (
 	"origami/internal/ec2api"
 	"origami/internal/instance"
 	"origami/internal/metadb"
+	"origami/internal/vpc"
 )
 
 // Config is what a [Server] is built of.
@@ -23,6 +24,7 @@ type Config struct {
 	EBS       *ebs.Service
 	AMI       *ami.Service
 	Instances *instance.Service
+	VPC       *vpc.Service // nil means that of Instances
 	// Regions are the regions of this installation, and Endpoint is the
 	// address where clients reach all of them: "127.0.0.1:8773".
 	Regions  []origami.Region
@@ -38,6 +40,7 @@ type Server struct {
 	ebs       *ebs.Service
 	ami       *ami.Service
 	instances *instance.Service
+	vpc       *vpc.Service
 	regions   []origami.Region
 	endpoint  string
 	tokenKey  [32]byte
@@ -47,8 +50,11 @@ var _ ec2api.Server = (*Server)(nil)
 
 // NewServer builds a server.
 func NewServer(c Config) *Server {
+	if c.VPC == nil && c.Instances != nil {
+		c.VPC = c.Instances.VPC
+	}
 	return &Server{
-		db: c.DB, ebs: c.EBS, ami: c.AMI, instances: c.Instances,
+		db: c.DB, ebs: c.EBS, ami: c.AMI, instances: c.Instances, vpc: c.VPC,
 		regions: c.Regions, endpoint: c.Endpoint, tokenKey: c.TokenKey,
 	}
 }

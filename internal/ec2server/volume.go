@@ -3,7 +3,7 @@ package ec2server
 import (
 	"origami"
 	"origami/internal/ec2api"
-	"origami/internal/instance"
+	"origami/internal/vpc"
 )
 
 // volumeProperties are the filters of DescribeVolumes.
@@ -34,7 +34,7 @@ func ofAttachments(get func(origami.Attachment) []string) func(*origami.Volume) 
 
 // zoneID is the ID of a zone by its name.
 func zoneID(r origami.Region, name string) string {
-	for _, z := range instance.Zones(r) {
+	for _, z := range vpc.Zones(r) {
 		if z.Name == name {
 			return z.ID
 		}

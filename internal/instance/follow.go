@@ -104,8 +104,8 @@ func (s *Service) bindings(id origami.InstanceID) []vnet.Binding {
 		return nil
 	}
 	defer m.mu.Unlock()
-	if m.public == nil {
+	if m.port == nil {
 		return nil
 	}
-	return m.public.Bindings()
+	return m.port.Bindings()
 }

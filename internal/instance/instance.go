@@ -23,6 +23,7 @@ import (
 	"origami/internal/metadb"
 	"origami/internal/task"
 	"origami/internal/vmm"
+	"origami/internal/vpc"
 )
 
 // Config is what a [Service] is built of.
@@ -32,6 +33,9 @@ type Config struct {
 	AMI   *ami.Service
 	Queue *task.Queue
 	VMM   vmm.Driver
+	// VPC has the networks; closing the instance service closes them. Nil
+	// means a service made of PublicPorts and Metadata.
+	VPC *vpc.Service
 
 	// RunDir holds the UNIX sockets of running instances. Its path must be
 	// short: a socket's whole name has at most 107 bytes.
@@ -39,7 +43,7 @@ type Config struct {
 
 	// PublicPrefix is the loopback range that public addresses come from.
 	PublicPrefix netip.Prefix
-	// PublicPorts are the TCP ports that every public address forwards.
+	// PublicPorts are as in [vpc.Config].
 	PublicPorts []uint16
 
 	// Metadata serves the instance metadata service to the guests of one
@@ -67,7 +71,6 @@ type Capacity struct {
 // Service has the verbs of instances. Its methods may be called concurrently.
 type Service struct {
 	Config
-	fabric *fabric
 
 	mu       sync.Mutex // guards machines
 	machines map[origami.InstanceID]*machine
@@ -84,8 +87,10 @@ func New(c Config) *Service {
 	if c.Grace == 0 {
 		c.Grace = 2 * time.Minute
 	}
+	if c.VPC == nil {
+		c.VPC = vpc.New(vpc.Config{DB: c.DB, Metadata: c.Metadata, PublicPorts: c.PublicPorts, Log: c.Log})
+	}
 	s := &Service{Config: c, machines: make(map[origami.InstanceID]*machine)}
-	s.fabric = newFabric(c)
 	// An instance is never left half stopped or half terminated.
 	c.Queue.Handle(taskStart, task.Handler{Run: s.runStart, Failed: s.startFailed})
 	c.Queue.Handle(taskStop, task.Handler{Run: s.runStop, MaxAttempts: math.MaxInt})
@@ -118,7 +123,7 @@ func (s *Service) Close() error {
 		m.detach(s.Log)
 		m.mu.Unlock()
 	}
-	return s.fabric.Close()
+	return s.VPC.Close()
 }
 
 // queue adds a task about an instance to the transaction.

@@ -16,7 +16,7 @@ import (
 	"origami/internal/ebs"
 	"origami/internal/metadb"
 	"origami/internal/vmm"
-	"origami/internal/vnet"
+	"origami/internal/vpc"
 	"origami/nbd"
 )
 
@@ -35,8 +35,7 @@ type machine struct {
 	server  *nbd.Server
 	stop    context.CancelFunc // of serving
 	served  chan struct{}      // closed when serving has ended
-	port    *vnet.Attachment
-	public  *vnet.PublicAddress
+	port    *vpc.Port
 
 	// The following are guarded by Service.mu.
 
@@ -152,25 +151,7 @@ func (s *Service) attach(ctx context.Context, m *machine, i *origami.Instance, v
 	if err := m.serve(s.diskSocket(m.id)); err != nil {
 		return err
 	}
-	n, err := s.fabric.network(ctx, i.Region, i.Subnet)
-	if err != nil {
-		return err
-	}
-	mac, err := net.ParseMAC(i.MAC)
-	if err != nil {
-		return err
-	}
-	m.port, err = n.Attach(vnet.Port{MAC: mac, IP: i.PrivateIP, Socket: s.nicSocket(m.id), Hostname: Hostname(i.PrivateIP)})
-	if err != nil || !i.PublicIP.IsValid() {
-		return err
-	}
-	m.public, err = n.Publish(vnet.Public{Host: i.PublicIP, Guest: i.PrivateIP, Ports: s.PublicPorts})
-	if err != nil && m.public != nil {
-		// Some ports are taken on this host. The others are served, and the
-		// instance is better than none.
-		s.Log.Warn("public address lacks ports", "instance", m.id, "address", i.PublicIP, "err", err)
-		err = nil
-	}
+	m.port, err = s.VPC.Plug(ctx, i, s.nicSocket(m.id))
 	return err
 }
 
@@ -203,11 +184,8 @@ func (m *machine) serve(socket string) error {
 // held. A machine that still runs stalls at its next disk request, until
 // somebody attaches again.
 func (m *machine) detach(log *slog.Logger) {
-	if m.public != nil {
-		m.public.Close()
-	}
 	if m.port != nil {
-		m.port.Detach()
+		m.port.Unplug()
 	}
 	if m.stop != nil {
 		m.stop()
@@ -221,7 +199,7 @@ func (m *machine) detach(log *slog.Logger) {
 			log.Error("close volume", "instance", m.id, "err", err)
 		}
 	}
-	m.public, m.port, m.stop, m.served, m.server, m.volumes = nil, nil, nil, nil, nil, nil
+	m.port, m.stop, m.served, m.server, m.volumes = nil, nil, nil, nil, nil
 }
 
 // boot starts the machine of an instance. After an error nothing is left of

@@ -9,6 +9,7 @@ import (
 	"origami"
 	"origami/internal/ebs"
 	"origami/internal/metadb"
+	"origami/internal/vpc"
 )
 
 // MaxUserData is the largest user data, before base64.
@@ -47,6 +48,14 @@ type Launch struct {
 	// a repetition asks for the same.
 	ClientToken string
 	Fingerprint [32]byte
+}
+
+// placement is where a launch wants its instances.
+func (l Launch) placement() vpc.Placement {
+	return vpc.Placement{
+		Subnet: l.Subnet, Zone: l.Zone, PrivateIP: l.PrivateIP,
+		Groups: l.SecurityGroups, GroupNames: l.GroupNames,
+	}
 }
 
 // Run launches instances. The answer lists them in order of their launch
@@ -136,7 +145,7 @@ func (s *Service) launch(tx *metadb.Tx, who origami.Caller, l Launch) ([]*origam
 	if err != nil {
 		return nil, err
 	}
-	if p.subnet, err = s.placeInstance(tx, who, l, proto); err != nil {
+	if p.subnet, err = s.VPC.Place(tx, who, l.placement(), proto); err != nil {
 		return nil, err
 	}
 	if err := s.Host.fits(img, t); err != nil {
