@@ -31,9 +31,10 @@ var house = []string{
 	 internal/vmm/qemu internal/vmm/none internal/vmm/vmmtest internal/vnet
 	 internal/blockstore internal/overlay internal/metadb internal/ec2api internal/ec2api/gen`,
 	// 2 engines.
-	`disk/format internal/task internal/iam internal/blockstore/blockstoretest`,
-	// 3 to 5 concepts: the verbs of EBS, then of AMIs, then what uses both.
-	`internal/ebs`,
+	`disk/format internal/task internal/iam internal/firewall internal/blockstore/blockstoretest`,
+	// 3 to 5 concepts: the verbs of EBS and of networks, then of AMIs, then
+	// what uses them.
+	`internal/ebs internal/vpc`,
 	`internal/ami`,
 	`internal/instance internal/vmie`,
 	// 6 doors: one protocol each; and the region in a temporary directory that the
