@@ -32,6 +32,13 @@ type (
 	SecurityGroupRuleID string
 	// NetworkInterfaceID identifies a network interface: "eni-…".
 	NetworkInterfaceID string
+	// LaunchTemplateID identifies a launch template: "lt-…".
+	LaunchTemplateID string
+	// AllocationID identifies an elastic address: "eipalloc-…".
+	AllocationID string
+	// ReplaceRootTaskID identifies the replacement of a root volume:
+	// "replacevol-…".
+	ReplaceRootTaskID string
 	// TaskID identifies background work: "task-…".
 	TaskID string
 )
@@ -46,18 +53,21 @@ type kind struct {
 
 // kinds lists every kind of identifier by its prefix.
 var kinds = map[string]kind{
-	"ami":    {"image", CodeInvalidAMIIDMalformed, CodeInvalidAMIIDNotFound, "The image id '[%s]' does not exist"},
-	"snap":   {"snapshot", CodeInvalidSnapshotIDMalformed, CodeInvalidSnapshotNotFound, "The snapshot '%s' does not exist."},
-	"vol":    {"volume", CodeInvalidVolumeIDMalformed, CodeInvalidVolumeNotFound, "The volume '%s' does not exist."},
-	"i":      {"instance", CodeInvalidInstanceIDMalformed, CodeInvalidInstanceIDNotFound, "The instance ID '%s' does not exist"},
-	"r":      {"reservation", "InvalidReservationID.Malformed", "InvalidReservationID.NotFound", "The reservation '%s' does not exist"},
-	"key":    {"key-pair", "InvalidKeyPair.Malformed", CodeInvalidKeyPairNotFound, "The key pair ID '%s' does not exist"},
-	"vpc":    {"vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound", "The vpc ID '%s' does not exist"},
-	"subnet": {"subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound", "The subnet ID '%s' does not exist"},
-	"sg":     {"security-group", "InvalidGroupId.Malformed", "InvalidGroup.NotFound", "The security group '%s' does not exist"},
-	"sgr":    {"security-group-rule", "InvalidSecurityGroupRuleId.Malformed", "InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '%s' does not exist"},
-	"eni":    {"network-interface", "InvalidNetworkInterfaceID.Malformed", "InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '%s' does not exist"},
-	"task":   {"task", CodeInvalidParameterValue, CodeInvalidParameterValue, "The task '%s' does not exist"},
+	"ami":        {"image", CodeInvalidAMIIDMalformed, CodeInvalidAMIIDNotFound, "The image id '[%s]' does not exist"},
+	"snap":       {"snapshot", CodeInvalidSnapshotIDMalformed, CodeInvalidSnapshotNotFound, "The snapshot '%s' does not exist."},
+	"vol":        {"volume", CodeInvalidVolumeIDMalformed, CodeInvalidVolumeNotFound, "The volume '%s' does not exist."},
+	"i":          {"instance", CodeInvalidInstanceIDMalformed, CodeInvalidInstanceIDNotFound, "The instance ID '%s' does not exist"},
+	"r":          {"reservation", "InvalidReservationID.Malformed", "InvalidReservationID.NotFound", "The reservation '%s' does not exist"},
+	"key":        {"key-pair", "InvalidKeyPair.Malformed", CodeInvalidKeyPairNotFound, "The key pair ID '%s' does not exist"},
+	"vpc":        {"vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound", "The vpc ID '%s' does not exist"},
+	"subnet":     {"subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound", "The subnet ID '%s' does not exist"},
+	"sg":         {"security-group", "InvalidGroupId.Malformed", "InvalidGroup.NotFound", "The security group '%s' does not exist"},
+	"sgr":        {"security-group-rule", "InvalidSecurityGroupRuleId.Malformed", "InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '%s' does not exist"},
+	"eni":        {"network-interface", "InvalidNetworkInterfaceID.Malformed", "InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '%s' does not exist"},
+	"lt":         {"launch-template", "InvalidLaunchTemplateId.Malformed", "InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID %s, does not exist."},
+	"eipalloc":   {"elastic-ip", "InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound", "The allocation ID '%s' does not exist"},
+	"replacevol": {"replace-root-volume-task", "InvalidReplaceRootVolumeTaskId.Malformed", "InvalidReplaceRootVolumeTaskId.NotFound", "The replace root volume task '%s' does not exist"},
+	"task":       {"task", CodeInvalidParameterValue, CodeInvalidParameterValue, "The task '%s' does not exist"},
 }
 
 // newID makes a random identifier with the given prefix. Randomness alone
@@ -166,6 +176,34 @@ func ParseSecurityGroupRuleID(s string) (SecurityGroupRuleID, error) {
 
 // NewNetworkInterfaceID makes a new network interface ID.
 func NewNetworkInterfaceID() NetworkInterfaceID { return NetworkInterfaceID(newID("eni")) }
+
+// ParseNetworkInterfaceID checks the shape of a network interface ID.
+func ParseNetworkInterfaceID(s string) (NetworkInterfaceID, error) {
+	return NetworkInterfaceID(s), parse(s, "eni")
+}
+
+// NewLaunchTemplateID makes a new launch template ID.
+func NewLaunchTemplateID() LaunchTemplateID { return LaunchTemplateID(newID("lt")) }
+
+// ParseLaunchTemplateID checks the shape of a launch template ID.
+func ParseLaunchTemplateID(s string) (LaunchTemplateID, error) {
+	return LaunchTemplateID(s), parse(s, "lt")
+}
+
+// NewAllocationID makes a new ID of an elastic address.
+func NewAllocationID() AllocationID { return AllocationID(newID("eipalloc")) }
+
+// ParseAllocationID checks the shape of an ID of an elastic address.
+func ParseAllocationID(s string) (AllocationID, error) { return AllocationID(s), parse(s, "eipalloc") }
+
+// NewReplaceRootTaskID makes a new ID of the replacement of a root volume.
+func NewReplaceRootTaskID() ReplaceRootTaskID { return ReplaceRootTaskID(newID("replacevol")) }
+
+// ParseReplaceRootTaskID checks the shape of an ID of the replacement of a root
+// volume.
+func ParseReplaceRootTaskID(s string) (ReplaceRootTaskID, error) {
+	return ReplaceRootTaskID(s), parse(s, "replacevol")
+}
 
 // NewTaskID makes a new task ID.
 func NewTaskID() TaskID { return TaskID(newID("task")) }

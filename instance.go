@@ -53,6 +53,8 @@ type Instance struct {
 	EBSOptimized       bool
 	Monitoring         bool
 	Metadata           MetadataOptions
+	CPUCredits         string       // "standard" or "unlimited"; "" for types without credits
+	Allocation         AllocationID // the elastic address that PublicIP is, or ""
 }
 
 // MetadataOptions says how the instance metadata service serves an instance.

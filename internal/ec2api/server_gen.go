@@ -32,6 +32,11 @@ type Server interface {
 	DescribeAvailabilityZones(ctx context.Context, who origami.Caller, in *DescribeAvailabilityZonesInput) (*DescribeAvailabilityZonesOutput, error)
 	DescribeImageAttribute(ctx context.Context, who origami.Caller, in *DescribeImageAttributeInput) (*DescribeImageAttributeOutput, error)
 	DescribeImages(ctx context.Context, who origami.Caller, in *DescribeImagesInput) (*DescribeImagesOutput, error)
+	DescribeInstanceAttribute(ctx context.Context, who origami.Caller, in *DescribeInstanceAttributeInput) (*DescribeInstanceAttributeOutput, error)
+	DescribeInstanceCreditSpecifications(ctx context.Context, who origami.Caller, in *DescribeInstanceCreditSpecificationsInput) (*DescribeInstanceCreditSpecificationsOutput, error)
+	DescribeInstanceStatus(ctx context.Context, who origami.Caller, in *DescribeInstanceStatusInput) (*DescribeInstanceStatusOutput, error)
+	DescribeInstanceTypeOfferings(ctx context.Context, who origami.Caller, in *DescribeInstanceTypeOfferingsInput) (*DescribeInstanceTypeOfferingsOutput, error)
+	DescribeInstanceTypes(ctx context.Context, who origami.Caller, in *DescribeInstanceTypesInput) (*DescribeInstanceTypesOutput, error)
 	DescribeInstances(ctx context.Context, who origami.Caller, in *DescribeInstancesInput) (*DescribeInstancesOutput, error)
 	DescribeKeyPairs(ctx context.Context, who origami.Caller, in *DescribeKeyPairsInput) (*DescribeKeyPairsOutput, error)
 	DescribeRegions(ctx context.Context, who origami.Caller, in *DescribeRegionsInput) (*DescribeRegionsOutput, error)
@@ -47,16 +52,23 @@ type Server interface {
 	DisableImageDeprecation(ctx context.Context, who origami.Caller, in *DisableImageDeprecationInput) (*DisableImageDeprecationOutput, error)
 	EnableImageDeprecation(ctx context.Context, who origami.Caller, in *EnableImageDeprecationInput) (*EnableImageDeprecationOutput, error)
 	GetConsoleOutput(ctx context.Context, who origami.Caller, in *GetConsoleOutputInput) (*GetConsoleOutputOutput, error)
+	GetConsoleScreenshot(ctx context.Context, who origami.Caller, in *GetConsoleScreenshotInput) (*GetConsoleScreenshotOutput, error)
 	GetEbsEncryptionByDefault(ctx context.Context, who origami.Caller, in *GetEbsEncryptionByDefaultInput) (*GetEbsEncryptionByDefaultOutput, error)
+	GetPasswordData(ctx context.Context, who origami.Caller, in *GetPasswordDataInput) (*GetPasswordDataOutput, error)
 	ImportKeyPair(ctx context.Context, who origami.Caller, in *ImportKeyPairInput) (*ImportKeyPairOutput, error)
 	ModifyImageAttribute(ctx context.Context, who origami.Caller, in *ModifyImageAttributeInput) (*ModifyImageAttributeOutput, error)
+	ModifyInstanceAttribute(ctx context.Context, who origami.Caller, in *ModifyInstanceAttributeInput) (*ModifyInstanceAttributeOutput, error)
+	ModifyInstanceCreditSpecification(ctx context.Context, who origami.Caller, in *ModifyInstanceCreditSpecificationInput) (*ModifyInstanceCreditSpecificationOutput, error)
+	ModifyInstanceMetadataOptions(ctx context.Context, who origami.Caller, in *ModifyInstanceMetadataOptionsInput) (*ModifyInstanceMetadataOptionsOutput, error)
 	ModifySecurityGroupRules(ctx context.Context, who origami.Caller, in *ModifySecurityGroupRulesInput) (*ModifySecurityGroupRulesOutput, error)
 	ModifySnapshotAttribute(ctx context.Context, who origami.Caller, in *ModifySnapshotAttributeInput) (*ModifySnapshotAttributeOutput, error)
 	ModifySubnetAttribute(ctx context.Context, who origami.Caller, in *ModifySubnetAttributeInput) (*ModifySubnetAttributeOutput, error)
 	ModifyVpcAttribute(ctx context.Context, who origami.Caller, in *ModifyVpcAttributeInput) (*ModifyVpcAttributeOutput, error)
+	MonitorInstances(ctx context.Context, who origami.Caller, in *MonitorInstancesInput) (*MonitorInstancesOutput, error)
 	RebootInstances(ctx context.Context, who origami.Caller, in *RebootInstancesInput) (*RebootInstancesOutput, error)
 	RegisterImage(ctx context.Context, who origami.Caller, in *RegisterImageInput) (*RegisterImageOutput, error)
 	ResetImageAttribute(ctx context.Context, who origami.Caller, in *ResetImageAttributeInput) (*ResetImageAttributeOutput, error)
+	ResetInstanceAttribute(ctx context.Context, who origami.Caller, in *ResetInstanceAttributeInput) (*ResetInstanceAttributeOutput, error)
 	ResetSnapshotAttribute(ctx context.Context, who origami.Caller, in *ResetSnapshotAttributeInput) (*ResetSnapshotAttributeOutput, error)
 	RevokeSecurityGroupEgress(ctx context.Context, who origami.Caller, in *RevokeSecurityGroupEgressInput) (*RevokeSecurityGroupEgressOutput, error)
 	RevokeSecurityGroupIngress(ctx context.Context, who origami.Caller, in *RevokeSecurityGroupIngressInput) (*RevokeSecurityGroupIngressOutput, error)
@@ -64,6 +76,7 @@ type Server interface {
 	StartInstances(ctx context.Context, who origami.Caller, in *StartInstancesInput) (*StartInstancesOutput, error)
 	StopInstances(ctx context.Context, who origami.Caller, in *StopInstancesInput) (*StopInstancesOutput, error)
 	TerminateInstances(ctx context.Context, who origami.Caller, in *TerminateInstancesInput) (*TerminateInstancesOutput, error)
+	UnmonitorInstances(ctx context.Context, who origami.Caller, in *UnmonitorInstancesInput) (*UnmonitorInstancesOutput, error)
 	UpdateSecurityGroupRuleDescriptionsEgress(ctx context.Context, who origami.Caller, in *UpdateSecurityGroupRuleDescriptionsEgressInput) (*UpdateSecurityGroupRuleDescriptionsEgressOutput, error)
 	UpdateSecurityGroupRuleDescriptionsIngress(ctx context.Context, who origami.Caller, in *UpdateSecurityGroupRuleDescriptionsIngressInput) (*UpdateSecurityGroupRuleDescriptionsIngressOutput, error)
 }
@@ -91,6 +104,11 @@ var Operations = map[string]*Operation{
 	"DescribeAvailabilityZones":                  define(Server.DescribeAvailabilityZones, Operation{Name: "DescribeAvailabilityZones", HasDryRun: true}),
 	"DescribeImageAttribute":                     define(Server.DescribeImageAttribute, Operation{Name: "DescribeImageAttribute", HasDryRun: true}),
 	"DescribeImages":                             define(Server.DescribeImages, Operation{Name: "DescribeImages", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeInstanceAttribute":                  define(Server.DescribeInstanceAttribute, Operation{Name: "DescribeInstanceAttribute", HasDryRun: true}),
+	"DescribeInstanceCreditSpecifications":       define(Server.DescribeInstanceCreditSpecifications, Operation{Name: "DescribeInstanceCreditSpecifications", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeInstanceStatus":                     define(Server.DescribeInstanceStatus, Operation{Name: "DescribeInstanceStatus", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeInstanceTypeOfferings":              define(Server.DescribeInstanceTypeOfferings, Operation{Name: "DescribeInstanceTypeOfferings", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeInstanceTypes":                      define(Server.DescribeInstanceTypes, Operation{Name: "DescribeInstanceTypes", HasDryRun: true, MinResults: 5, MaxResults: 100}),
 	"DescribeInstances":                          define(Server.DescribeInstances, Operation{Name: "DescribeInstances", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeKeyPairs":                           define(Server.DescribeKeyPairs, Operation{Name: "DescribeKeyPairs", HasDryRun: true}),
 	"DescribeRegions":                            define(Server.DescribeRegions, Operation{Name: "DescribeRegions", HasDryRun: true}),
@@ -106,16 +124,23 @@ var Operations = map[string]*Operation{
 	"DisableImageDeprecation":                    define(Server.DisableImageDeprecation, Operation{Name: "DisableImageDeprecation", HasDryRun: true}),
 	"EnableImageDeprecation":                     define(Server.EnableImageDeprecation, Operation{Name: "EnableImageDeprecation", HasDryRun: true}),
 	"GetConsoleOutput":                           define(Server.GetConsoleOutput, Operation{Name: "GetConsoleOutput", HasDryRun: true}),
+	"GetConsoleScreenshot":                       define(Server.GetConsoleScreenshot, Operation{Name: "GetConsoleScreenshot", HasDryRun: true}),
 	"GetEbsEncryptionByDefault":                  define(Server.GetEbsEncryptionByDefault, Operation{Name: "GetEbsEncryptionByDefault", HasDryRun: true}),
+	"GetPasswordData":                            define(Server.GetPasswordData, Operation{Name: "GetPasswordData", HasDryRun: true}),
 	"ImportKeyPair":                              define(Server.ImportKeyPair, Operation{Name: "ImportKeyPair", HasDryRun: true}),
 	"ModifyImageAttribute":                       define(Server.ModifyImageAttribute, Operation{Name: "ModifyImageAttribute", HasDryRun: true}),
+	"ModifyInstanceAttribute":                    define(Server.ModifyInstanceAttribute, Operation{Name: "ModifyInstanceAttribute", HasDryRun: true}),
+	"ModifyInstanceCreditSpecification":          define(Server.ModifyInstanceCreditSpecification, Operation{Name: "ModifyInstanceCreditSpecification", HasDryRun: true, MaxToken: 64}),
+	"ModifyInstanceMetadataOptions":              define(Server.ModifyInstanceMetadataOptions, Operation{Name: "ModifyInstanceMetadataOptions", HasDryRun: true}),
 	"ModifySecurityGroupRules":                   define(Server.ModifySecurityGroupRules, Operation{Name: "ModifySecurityGroupRules", HasDryRun: true}),
 	"ModifySnapshotAttribute":                    define(Server.ModifySnapshotAttribute, Operation{Name: "ModifySnapshotAttribute", HasDryRun: true}),
 	"ModifySubnetAttribute":                      define(Server.ModifySubnetAttribute, Operation{Name: "ModifySubnetAttribute"}),
 	"ModifyVpcAttribute":                         define(Server.ModifyVpcAttribute, Operation{Name: "ModifyVpcAttribute"}),
+	"MonitorInstances":                           define(Server.MonitorInstances, Operation{Name: "MonitorInstances", HasDryRun: true}),
 	"RebootInstances":                            define(Server.RebootInstances, Operation{Name: "RebootInstances", HasDryRun: true}),
 	"RegisterImage":                              define(Server.RegisterImage, Operation{Name: "RegisterImage", HasDryRun: true}),
 	"ResetImageAttribute":                        define(Server.ResetImageAttribute, Operation{Name: "ResetImageAttribute", HasDryRun: true}),
+	"ResetInstanceAttribute":                     define(Server.ResetInstanceAttribute, Operation{Name: "ResetInstanceAttribute", HasDryRun: true}),
 	"ResetSnapshotAttribute":                     define(Server.ResetSnapshotAttribute, Operation{Name: "ResetSnapshotAttribute", HasDryRun: true}),
 	"RevokeSecurityGroupEgress":                  define(Server.RevokeSecurityGroupEgress, Operation{Name: "RevokeSecurityGroupEgress", HasDryRun: true}),
 	"RevokeSecurityGroupIngress":                 define(Server.RevokeSecurityGroupIngress, Operation{Name: "RevokeSecurityGroupIngress", HasDryRun: true}),
@@ -123,6 +148,7 @@ var Operations = map[string]*Operation{
 	"StartInstances":                             define(Server.StartInstances, Operation{Name: "StartInstances", HasDryRun: true}),
 	"StopInstances":                              define(Server.StopInstances, Operation{Name: "StopInstances", HasDryRun: true}),
 	"TerminateInstances":                         define(Server.TerminateInstances, Operation{Name: "TerminateInstances", HasDryRun: true}),
+	"UnmonitorInstances":                         define(Server.UnmonitorInstances, Operation{Name: "UnmonitorInstances", HasDryRun: true}),
 	"UpdateSecurityGroupRuleDescriptionsEgress":  define(Server.UpdateSecurityGroupRuleDescriptionsEgress, Operation{Name: "UpdateSecurityGroupRuleDescriptionsEgress", HasDryRun: true}),
 	"UpdateSecurityGroupRuleDescriptionsIngress": define(Server.UpdateSecurityGroupRuleDescriptionsIngress, Operation{Name: "UpdateSecurityGroupRuleDescriptionsIngress", HasDryRun: true}),
 }

@@ -346,6 +346,97 @@ type DescribeImagesOutput struct {
 	NextToken *string `xml:"nextToken"`
 }
 
+// DescribeInstanceAttributeInput is the request of DescribeInstanceAttribute: shape DescribeInstanceAttributeRequest.
+type DescribeInstanceAttributeInput struct {
+	Attribute  *string `query:"Attribute" valid:"required,enum=InstanceAttributeName"`
+	DryRun     *bool   `query:"DryRun"`
+	InstanceId *string `query:"InstanceId" valid:"required"`
+}
+
+// DescribeInstanceAttributeOutput is the answer of DescribeInstanceAttribute: shape InstanceAttribute.
+type DescribeInstanceAttributeOutput struct {
+	BlockDeviceMappings               []InstanceBlockDeviceMapping `xml:"blockDeviceMapping>item" nil:"omit"`
+	DisableApiStop                    *AttributeBooleanValue       `xml:"disableApiStop"`
+	DisableApiTermination             *AttributeBooleanValue       `xml:"disableApiTermination"`
+	EbsOptimized                      *AttributeBooleanValue       `xml:"ebsOptimized"`
+	EnaSupport                        *AttributeBooleanValue       `xml:"enaSupport"`
+	EnclaveOptions                    *EnclaveOptions              `xml:"enclaveOptions"`
+	Groups                            []GroupIdentifier            `xml:"groupSet>item" nil:"omit"`
+	InstanceId                        *string                      `xml:"instanceId"`
+	InstanceInitiatedShutdownBehavior *AttributeValue              `xml:"instanceInitiatedShutdownBehavior"`
+	InstanceType                      *AttributeValue              `xml:"instanceType"`
+	KernelId                          *AttributeValue              `xml:"kernel"`
+	ProductCodes                      []ProductCode                `xml:"productCodes>item" nil:"omit"`
+	RamdiskId                         *AttributeValue              `xml:"ramdisk"`
+	RootDeviceName                    *AttributeValue              `xml:"rootDeviceName"`
+	SourceDestCheck                   *AttributeBooleanValue       `xml:"sourceDestCheck"`
+	SriovNetSupport                   *AttributeValue              `xml:"sriovNetSupport"`
+	UserData                          *AttributeValue              `xml:"userData"`
+}
+
+// DescribeInstanceCreditSpecificationsInput is the request of DescribeInstanceCreditSpecifications: shape DescribeInstanceCreditSpecificationsRequest.
+type DescribeInstanceCreditSpecificationsInput struct {
+	DryRun      *bool    `query:"DryRun"`
+	Filters     []Filter `query:"Filter"`
+	InstanceIds []string `query:"InstanceId"`
+	MaxResults  *int32   `query:"MaxResults"`
+	NextToken   *string  `query:"NextToken"`
+}
+
+// DescribeInstanceCreditSpecificationsOutput is the answer of DescribeInstanceCreditSpecifications: shape DescribeInstanceCreditSpecificationsResult.
+type DescribeInstanceCreditSpecificationsOutput struct {
+	InstanceCreditSpecifications []InstanceCreditSpecification `xml:"instanceCreditSpecificationSet>item"`
+	NextToken                    *string                       `xml:"nextToken"`
+}
+
+// DescribeInstanceStatusInput is the request of DescribeInstanceStatus: shape DescribeInstanceStatusRequest.
+type DescribeInstanceStatusInput struct {
+	DryRun                  *bool    `query:"DryRun"`
+	Filters                 []Filter `query:"Filter"`
+	IncludeAllInstances     *bool    `query:"IncludeAllInstances"`
+	IncludeManagedResources *bool    `query:"IncludeManagedResources"`
+	InstanceIds             []string `query:"InstanceId"`
+	MaxResults              *int32   `query:"MaxResults"`
+	NextToken               *string  `query:"NextToken"`
+}
+
+// DescribeInstanceStatusOutput is the answer of DescribeInstanceStatus: shape DescribeInstanceStatusResult.
+type DescribeInstanceStatusOutput struct {
+	InstanceStatuses []InstanceStatus `xml:"instanceStatusSet>item"`
+	NextToken        *string          `xml:"nextToken"`
+}
+
+// DescribeInstanceTypeOfferingsInput is the request of DescribeInstanceTypeOfferings: shape DescribeInstanceTypeOfferingsRequest.
+type DescribeInstanceTypeOfferingsInput struct {
+	DryRun       *bool    `query:"DryRun"`
+	Filters      []Filter `query:"Filter"`
+	LocationType *string  `query:"LocationType" valid:"enum=LocationType"`
+	MaxResults   *int32   `query:"MaxResults"`
+	NextToken    *string  `query:"NextToken"`
+}
+
+// DescribeInstanceTypeOfferingsOutput is the answer of DescribeInstanceTypeOfferings: shape DescribeInstanceTypeOfferingsResult.
+type DescribeInstanceTypeOfferingsOutput struct {
+	InstanceTypeOfferings []InstanceTypeOffering `xml:"instanceTypeOfferingSet>item"`
+	NextToken             *string                `xml:"nextToken"`
+}
+
+// DescribeInstanceTypesInput is the request of DescribeInstanceTypes: shape DescribeInstanceTypesRequest.
+type DescribeInstanceTypesInput struct {
+	DryRun                     *bool    `query:"DryRun"`
+	Filters                    []Filter `query:"Filter"`
+	IncludeUnsupportedInRegion *bool    `query:"IncludeUnsupportedInRegion"`
+	InstanceTypes              []string `query:"InstanceType" valid:"items=100"`
+	MaxResults                 *int32   `query:"MaxResults"`
+	NextToken                  *string  `query:"NextToken"`
+}
+
+// DescribeInstanceTypesOutput is the answer of DescribeInstanceTypes: shape DescribeInstanceTypesResult.
+type DescribeInstanceTypesOutput struct {
+	InstanceTypes []InstanceTypeInfo `xml:"instanceTypeSet>item"`
+	NextToken     *string            `xml:"nextToken"`
+}
+
 // DescribeInstancesInput is the request of DescribeInstances: shape DescribeInstancesRequest.
 type DescribeInstancesInput struct {
 	DryRun                  *bool    `query:"DryRun"`
@@ -563,6 +654,19 @@ type GetConsoleOutputOutput struct {
 	Timestamp  *time.Time `xml:"timestamp"`
 }
 
+// GetConsoleScreenshotInput is the request of GetConsoleScreenshot: shape GetConsoleScreenshotRequest.
+type GetConsoleScreenshotInput struct {
+	DryRun     *bool   `query:"DryRun"`
+	InstanceId *string `query:"InstanceId" valid:"required"`
+	WakeUp     *bool   `query:"WakeUp"`
+}
+
+// GetConsoleScreenshotOutput is the answer of GetConsoleScreenshot: shape GetConsoleScreenshotResult.
+type GetConsoleScreenshotOutput struct {
+	ImageData  *string `xml:"imageData"`
+	InstanceId *string `xml:"instanceId"`
+}
+
 // GetEbsEncryptionByDefaultInput is the request of GetEbsEncryptionByDefault: shape GetEbsEncryptionByDefaultRequest.
 type GetEbsEncryptionByDefaultInput struct {
 	DryRun *bool `query:"DryRun"`
@@ -572,6 +676,19 @@ type GetEbsEncryptionByDefaultInput struct {
 type GetEbsEncryptionByDefaultOutput struct {
 	EbsEncryptionByDefault *bool   `xml:"ebsEncryptionByDefault"`
 	SseType                *string `xml:"sseType"`
+}
+
+// GetPasswordDataInput is the request of GetPasswordData: shape GetPasswordDataRequest.
+type GetPasswordDataInput struct {
+	DryRun     *bool   `query:"DryRun"`
+	InstanceId *string `query:"InstanceId" valid:"required"`
+}
+
+// GetPasswordDataOutput is the answer of GetPasswordData: shape GetPasswordDataResult.
+type GetPasswordDataOutput struct {
+	InstanceId   *string    `xml:"instanceId"`
+	PasswordData *string    `xml:"passwordData"`
+	Timestamp    *time.Time `xml:"timestamp"`
 }
 
 // ImportKeyPairInput is the request of ImportKeyPair: shape ImportKeyPairRequest.
@@ -609,6 +726,60 @@ type ModifyImageAttributeInput struct {
 
 // ModifyImageAttributeOutput is the answer of ModifyImageAttribute, which has no members.
 type ModifyImageAttributeOutput struct{}
+
+// ModifyInstanceAttributeInput is the request of ModifyInstanceAttribute: shape ModifyInstanceAttributeRequest.
+type ModifyInstanceAttributeInput struct {
+	Attribute                         *string                                   `query:"Attribute" valid:"enum=InstanceAttributeName"`
+	BlockDeviceMappings               []InstanceBlockDeviceMappingSpecification `query:"BlockDeviceMapping"`
+	DisableApiStop                    *AttributeBooleanValue                    `query:"DisableApiStop"`
+	DisableApiTermination             *AttributeBooleanValue                    `query:"DisableApiTermination"`
+	DryRun                            *bool                                     `query:"DryRun"`
+	EbsOptimized                      *AttributeBooleanValue                    `query:"EbsOptimized"`
+	EnaSupport                        *AttributeBooleanValue                    `query:"EnaSupport"`
+	Groups                            []string                                  `query:"GroupId"`
+	InstanceId                        *string                                   `query:"InstanceId" valid:"required"`
+	InstanceInitiatedShutdownBehavior *AttributeValue                           `query:"InstanceInitiatedShutdownBehavior"`
+	InstanceType                      *AttributeValue                           `query:"InstanceType"`
+	Kernel                            *AttributeValue                           `query:"Kernel"`
+	Ramdisk                           *AttributeValue                           `query:"Ramdisk"`
+	SourceDestCheck                   *AttributeBooleanValue                    `query:"SourceDestCheck"`
+	SriovNetSupport                   *AttributeValue                           `query:"SriovNetSupport"`
+	UserData                          *BlobAttributeValue                       `query:"UserData"`
+	Value                             *string                                   `query:"Value,keepempty"`
+}
+
+// ModifyInstanceAttributeOutput is the answer of ModifyInstanceAttribute, which has no members.
+type ModifyInstanceAttributeOutput struct{}
+
+// ModifyInstanceCreditSpecificationInput is the request of ModifyInstanceCreditSpecification: shape ModifyInstanceCreditSpecificationRequest.
+type ModifyInstanceCreditSpecificationInput struct {
+	ClientToken                  *string                              `query:"ClientToken"`
+	DryRun                       *bool                                `query:"DryRun"`
+	InstanceCreditSpecifications []InstanceCreditSpecificationRequest `query:"InstanceCreditSpecification" valid:"required"`
+}
+
+// ModifyInstanceCreditSpecificationOutput is the answer of ModifyInstanceCreditSpecification: shape ModifyInstanceCreditSpecificationResult.
+type ModifyInstanceCreditSpecificationOutput struct {
+	SuccessfulInstanceCreditSpecifications   []SuccessfulInstanceCreditSpecificationItem   `xml:"successfulInstanceCreditSpecificationSet>item"`
+	UnsuccessfulInstanceCreditSpecifications []UnsuccessfulInstanceCreditSpecificationItem `xml:"unsuccessfulInstanceCreditSpecificationSet>item"`
+}
+
+// ModifyInstanceMetadataOptionsInput is the request of ModifyInstanceMetadataOptions: shape ModifyInstanceMetadataOptionsRequest.
+type ModifyInstanceMetadataOptionsInput struct {
+	DryRun                  *bool   `query:"DryRun"`
+	HttpEndpoint            *string `query:"HttpEndpoint" valid:"enum=InstanceMetadataEndpointState"`
+	HttpProtocolIpv6        *string `query:"HttpProtocolIpv6" valid:"enum=InstanceMetadataProtocolState"`
+	HttpPutResponseHopLimit *int32  `query:"HttpPutResponseHopLimit"`
+	HttpTokens              *string `query:"HttpTokens" valid:"enum=HttpTokensState"`
+	InstanceId              *string `query:"InstanceId" valid:"required"`
+	InstanceMetadataTags    *string `query:"InstanceMetadataTags" valid:"enum=InstanceMetadataTagsState"`
+}
+
+// ModifyInstanceMetadataOptionsOutput is the answer of ModifyInstanceMetadataOptions: shape ModifyInstanceMetadataOptionsResult.
+type ModifyInstanceMetadataOptionsOutput struct {
+	InstanceId              *string                          `xml:"instanceId"`
+	InstanceMetadataOptions *InstanceMetadataOptionsResponse `xml:"instanceMetadataOptions"`
+}
 
 // ModifySecurityGroupRulesInput is the request of ModifySecurityGroupRules: shape ModifySecurityGroupRulesRequest.
 type ModifySecurityGroupRulesInput struct {
@@ -665,6 +836,17 @@ type ModifyVpcAttributeInput struct {
 // ModifyVpcAttributeOutput is the answer of ModifyVpcAttribute, which has no members.
 type ModifyVpcAttributeOutput struct{}
 
+// MonitorInstancesInput is the request of MonitorInstances: shape MonitorInstancesRequest.
+type MonitorInstancesInput struct {
+	DryRun      *bool    `query:"DryRun"`
+	InstanceIds []string `query:"InstanceId" valid:"required"`
+}
+
+// MonitorInstancesOutput is the answer of MonitorInstances: shape MonitorInstancesResult.
+type MonitorInstancesOutput struct {
+	InstanceMonitorings []InstanceMonitoring `xml:"instancesSet>item"`
+}
+
 // RebootInstancesInput is the request of RebootInstances: shape RebootInstancesRequest.
 type RebootInstancesInput struct {
 	DryRun      *bool    `query:"DryRun"`
@@ -710,6 +892,16 @@ type ResetImageAttributeInput struct {
 
 // ResetImageAttributeOutput is the answer of ResetImageAttribute, which has no members.
 type ResetImageAttributeOutput struct{}
+
+// ResetInstanceAttributeInput is the request of ResetInstanceAttribute: shape ResetInstanceAttributeRequest.
+type ResetInstanceAttributeInput struct {
+	Attribute  *string `query:"Attribute" valid:"required,enum=InstanceAttributeName"`
+	DryRun     *bool   `query:"DryRun"`
+	InstanceId *string `query:"InstanceId" valid:"required"`
+}
+
+// ResetInstanceAttributeOutput is the answer of ResetInstanceAttribute, which has no members.
+type ResetInstanceAttributeOutput struct{}
 
 // ResetSnapshotAttributeInput is the request of ResetSnapshotAttribute: shape ResetSnapshotAttributeRequest.
 type ResetSnapshotAttributeInput struct {
@@ -860,6 +1052,17 @@ type TerminateInstancesOutput struct {
 	TerminatingInstances []InstanceStateChange `xml:"instancesSet>item"`
 }
 
+// UnmonitorInstancesInput is the request of UnmonitorInstances: shape UnmonitorInstancesRequest.
+type UnmonitorInstancesInput struct {
+	DryRun      *bool    `query:"DryRun"`
+	InstanceIds []string `query:"InstanceId" valid:"required"`
+}
+
+// UnmonitorInstancesOutput is the answer of UnmonitorInstances: shape UnmonitorInstancesResult.
+type UnmonitorInstancesOutput struct {
+	InstanceMonitorings []InstanceMonitoring `xml:"instancesSet>item"`
+}
+
 // UpdateSecurityGroupRuleDescriptionsEgressInput is the request of UpdateSecurityGroupRuleDescriptionsEgress: shape UpdateSecurityGroupRuleDescriptionsEgressRequest.
 type UpdateSecurityGroupRuleDescriptionsEgressInput struct {
 	DryRun                        *bool                          `query:"DryRun"`
@@ -940,6 +1143,11 @@ type AvailabilityZoneMessage struct {
 // AvailabilityZoneSubGeography is the structure of that name.
 type AvailabilityZoneSubGeography struct {
 	Name *string `xml:"name"`
+}
+
+// BlobAttributeValue is the structure of that name.
+type BlobAttributeValue struct {
+	Value []byte `query:"Value,keepempty"`
 }
 
 // BlockDeviceMapping is the structure of that name.
@@ -1026,10 +1234,24 @@ type CreditSpecificationRequest struct {
 	CpuCredits *string `query:"CpuCredits" valid:"required"`
 }
 
+// DefaultConnectionTrackingConfiguration is the structure of that name.
+type DefaultConnectionTrackingConfiguration struct {
+	DefaultTcpEstablishedTimeout *int32 `xml:"defaultTcpEstablishedTimeout"`
+	DefaultUdpStreamTimeout      *int32 `xml:"defaultUdpStreamTimeout"`
+	DefaultUdpTimeout            *int32 `xml:"defaultUdpTimeout"`
+}
+
 // DeleteSnapshotReturnCode is the structure of that name.
 type DeleteSnapshotReturnCode struct {
 	ReturnCode *string `xml:"returnCode"`
 	SnapshotId *string `xml:"snapshotId"`
+}
+
+// DiskInfo is the structure of that name.
+type DiskInfo struct {
+	Count    *int32  `xml:"count"`
+	SizeInGB *int64  `xml:"sizeInGB"`
+	Type     *string `xml:"type"`
 }
 
 // EbsBlockDevice is the structure of that name.
@@ -1049,6 +1271,29 @@ type EbsBlockDevice struct {
 	VolumeType               *string `query:"VolumeType" valid:"enum=VolumeType" xml:"volumeType"`
 }
 
+// EbsCardInfo is the structure of that name.
+type EbsCardInfo struct {
+	BaselineBandwidthInMbps  *int32   `xml:"baselineBandwidthInMbps"`
+	BaselineIops             *int32   `xml:"baselineIops"`
+	BaselineThroughputInMBps *float64 `xml:"baselineThroughputInMBps"`
+	EbsCardIndex             *int32   `xml:"ebsCardIndex"`
+	MaximumBandwidthInMbps   *int32   `xml:"maximumBandwidthInMbps"`
+	MaximumIops              *int32   `xml:"maximumIops"`
+	MaximumThroughputInMBps  *float64 `xml:"maximumThroughputInMBps"`
+}
+
+// EbsInfo is the structure of that name.
+type EbsInfo struct {
+	AttachmentLimitType   *string           `xml:"attachmentLimitType"`
+	EbsCards              []EbsCardInfo     `xml:"ebsCardSet>item"`
+	EbsOptimizedInfo      *EbsOptimizedInfo `xml:"ebsOptimizedInfo"`
+	EbsOptimizedSupport   *string           `xml:"ebsOptimizedSupport"`
+	EncryptionSupport     *string           `xml:"encryptionSupport"`
+	MaximumEbsAttachments *int32            `xml:"maximumEbsAttachments"`
+	MaximumEbsCards       *int32            `xml:"maximumEbsCards"`
+	NvmeSupport           *string           `xml:"nvmeSupport"`
+}
+
 // EbsInstanceBlockDevice is the structure of that name.
 type EbsInstanceBlockDevice struct {
 	AssociatedResource  *string           `xml:"associatedResource"`
@@ -1059,6 +1304,40 @@ type EbsInstanceBlockDevice struct {
 	Status              *string           `xml:"status"`
 	VolumeId            *string           `xml:"volumeId"`
 	VolumeOwnerId       *string           `xml:"volumeOwnerId"`
+}
+
+// EbsInstanceBlockDeviceSpecification is the structure of that name.
+type EbsInstanceBlockDeviceSpecification struct {
+	DeleteOnTermination *bool   `query:"DeleteOnTermination"`
+	VolumeId            *string `query:"VolumeId"`
+}
+
+// EbsOptimizedInfo is the structure of that name.
+type EbsOptimizedInfo struct {
+	BaselineBandwidthInMbps  *int32   `xml:"baselineBandwidthInMbps"`
+	BaselineIops             *int32   `xml:"baselineIops"`
+	BaselineThroughputInMBps *float64 `xml:"baselineThroughputInMBps"`
+	MaximumBandwidthInMbps   *int32   `xml:"maximumBandwidthInMbps"`
+	MaximumIops              *int32   `xml:"maximumIops"`
+	MaximumThroughputInMBps  *float64 `xml:"maximumThroughputInMBps"`
+}
+
+// EbsStatusDetails is the structure of that name.
+type EbsStatusDetails struct {
+	ImpairedSince *time.Time `xml:"impairedSince"`
+	Name          *string    `xml:"name"`
+	Status        *string    `xml:"status"`
+}
+
+// EbsStatusSummary is the structure of that name.
+type EbsStatusSummary struct {
+	Details []EbsStatusDetails `xml:"details>item"`
+	Status  *string            `xml:"status"`
+}
+
+// EfaInfo is the structure of that name.
+type EfaInfo struct {
+	MaximumEfaInterfaces *int32 `xml:"maximumEfaInterfaces"`
 }
 
 // ElasticGpuAssociation is the structure of that name.
@@ -1113,6 +1392,47 @@ type EnclaveOptionsRequest struct {
 type Filter struct {
 	Name   *string  `query:"Name"`
 	Values []string `query:"Value,keepempty"`
+}
+
+// FpgaDeviceInfo is the structure of that name.
+type FpgaDeviceInfo struct {
+	Count        *int32                `xml:"count"`
+	Manufacturer *string               `xml:"manufacturer"`
+	MemoryInfo   *FpgaDeviceMemoryInfo `xml:"memoryInfo"`
+	Name         *string               `xml:"name"`
+}
+
+// FpgaDeviceMemoryInfo is the structure of that name.
+type FpgaDeviceMemoryInfo struct {
+	SizeInMiB *int32 `xml:"sizeInMiB"`
+}
+
+// FpgaInfo is the structure of that name.
+type FpgaInfo struct {
+	Fpgas                []FpgaDeviceInfo `xml:"fpgas>item"`
+	TotalFpgaMemoryInMiB *int32           `xml:"totalFpgaMemoryInMiB"`
+}
+
+// GpuDeviceInfo is the structure of that name.
+type GpuDeviceInfo struct {
+	Count            *int32               `xml:"count"`
+	GpuPartitionSize *float64             `xml:"gpuPartitionSize"`
+	LogicalGpuCount  *int32               `xml:"logicalGpuCount"`
+	Manufacturer     *string              `xml:"manufacturer"`
+	MemoryInfo       *GpuDeviceMemoryInfo `xml:"memoryInfo"`
+	Name             *string              `xml:"name"`
+	Workloads        []string             `xml:"workloadSet>item"`
+}
+
+// GpuDeviceMemoryInfo is the structure of that name.
+type GpuDeviceMemoryInfo struct {
+	SizeInMiB *int32 `xml:"sizeInMiB"`
+}
+
+// GpuInfo is the structure of that name.
+type GpuInfo struct {
+	Gpus                []GpuDeviceInfo `xml:"gpus>item"`
+	TotalGpuMemoryInMiB *int32          `xml:"totalGpuMemoryInMiB"`
 }
 
 // GroupIdentifier is the structure of that name.
@@ -1182,6 +1502,25 @@ type Image struct {
 	TpmSupport               *string              `xml:"tpmSupport"`
 	UsageOperation           *string              `xml:"usageOperation"`
 	VirtualizationType       *string              `xml:"virtualizationType"`
+}
+
+// InferenceAcceleratorInfo is the structure of that name.
+type InferenceAcceleratorInfo struct {
+	Accelerators              []InferenceDeviceInfo `xml:"accelerators>member"`
+	TotalInferenceMemoryInMiB *int32                `xml:"totalInferenceMemoryInMiB"`
+}
+
+// InferenceDeviceInfo is the structure of that name.
+type InferenceDeviceInfo struct {
+	Count        *int32                     `xml:"count"`
+	Manufacturer *string                    `xml:"manufacturer"`
+	MemoryInfo   *InferenceDeviceMemoryInfo `xml:"memoryInfo"`
+	Name         *string                    `xml:"name"`
+}
+
+// InferenceDeviceMemoryInfo is the structure of that name.
+type InferenceDeviceMemoryInfo struct {
+	SizeInMiB *int32 `xml:"sizeInMiB"`
 }
 
 // Instance is the structure of that name.
@@ -1266,6 +1605,26 @@ type InstanceBlockDeviceMapping struct {
 	Ebs        *EbsInstanceBlockDevice `xml:"ebs"`
 }
 
+// InstanceBlockDeviceMappingSpecification is the structure of that name.
+type InstanceBlockDeviceMappingSpecification struct {
+	DeviceName  *string                              `query:"DeviceName"`
+	Ebs         *EbsInstanceBlockDeviceSpecification `query:"Ebs"`
+	NoDevice    *string                              `query:"NoDevice"`
+	VirtualName *string                              `query:"VirtualName"`
+}
+
+// InstanceCreditSpecification is the structure of that name.
+type InstanceCreditSpecification struct {
+	CpuCredits *string `xml:"cpuCredits"`
+	InstanceId *string `xml:"instanceId"`
+}
+
+// InstanceCreditSpecificationRequest is the structure of that name.
+type InstanceCreditSpecificationRequest struct {
+	CpuCredits *string `query:"CpuCredits"`
+	InstanceId *string `query:"InstanceId" valid:"required"`
+}
+
 // InstanceIpv4Prefix is the structure of that name.
 type InstanceIpv4Prefix struct {
 	Ipv4Prefix *string `xml:"ipv4Prefix"`
@@ -1316,6 +1675,12 @@ type InstanceMetadataOptionsResponse struct {
 	HttpTokens              *string `xml:"httpTokens"`
 	InstanceMetadataTags    *string `xml:"instanceMetadataTags"`
 	State                   *string `xml:"state"`
+}
+
+// InstanceMonitoring is the structure of that name.
+type InstanceMonitoring struct {
+	InstanceId *string     `xml:"instanceId"`
+	Monitoring *Monitoring `xml:"monitoring"`
 }
 
 // InstanceNetworkInterface is the structure of that name.
@@ -1466,6 +1831,94 @@ type InstanceStateChange struct {
 	PreviousState *InstanceState `xml:"previousState"`
 }
 
+// InstanceStatus is the structure of that name.
+type InstanceStatus struct {
+	AttachedEbsStatus  *EbsStatusSummary      `xml:"attachedEbsStatus"`
+	AvailabilityZone   *string                `xml:"availabilityZone"`
+	AvailabilityZoneId *string                `xml:"availabilityZoneId"`
+	Events             []InstanceStatusEvent  `xml:"eventsSet>item"`
+	InstanceId         *string                `xml:"instanceId"`
+	InstanceState      *InstanceState         `xml:"instanceState"`
+	InstanceStatus     *InstanceStatusSummary `xml:"instanceStatus"`
+	Operator           *OperatorResponse      `xml:"operator"`
+	OutpostArn         *string                `xml:"outpostArn"`
+	SystemStatus       *InstanceStatusSummary `xml:"systemStatus"`
+}
+
+// InstanceStatusDetails is the structure of that name.
+type InstanceStatusDetails struct {
+	ImpairedSince *time.Time `xml:"impairedSince"`
+	Name          *string    `xml:"name"`
+	Status        *string    `xml:"status"`
+}
+
+// InstanceStatusEvent is the structure of that name.
+type InstanceStatusEvent struct {
+	Code              *string    `xml:"code"`
+	Description       *string    `xml:"description"`
+	InstanceEventId   *string    `xml:"instanceEventId"`
+	NotAfter          *time.Time `xml:"notAfter"`
+	NotBefore         *time.Time `xml:"notBefore"`
+	NotBeforeDeadline *time.Time `xml:"notBeforeDeadline"`
+}
+
+// InstanceStatusSummary is the structure of that name.
+type InstanceStatusSummary struct {
+	Details []InstanceStatusDetails `xml:"details>item"`
+	Status  *string                 `xml:"status"`
+}
+
+// InstanceStorageInfo is the structure of that name.
+type InstanceStorageInfo struct {
+	Disks             []DiskInfo `xml:"disks>item"`
+	EncryptionSupport *string    `xml:"encryptionSupport"`
+	NvmeSupport       *string    `xml:"nvmeSupport"`
+	TotalSizeInGB     *int64     `xml:"totalSizeInGB"`
+}
+
+// InstanceTypeInfo is the structure of that name.
+type InstanceTypeInfo struct {
+	AutoRecoverySupported         *bool                     `xml:"autoRecoverySupported"`
+	BareMetal                     *bool                     `xml:"bareMetal"`
+	BurstablePerformanceSupported *bool                     `xml:"burstablePerformanceSupported"`
+	CurrentGeneration             *bool                     `xml:"currentGeneration"`
+	DedicatedHostsSupported       *bool                     `xml:"dedicatedHostsSupported"`
+	EbsInfo                       *EbsInfo                  `xml:"ebsInfo"`
+	FpgaInfo                      *FpgaInfo                 `xml:"fpgaInfo"`
+	FreeTierEligible              *bool                     `xml:"freeTierEligible"`
+	GpuInfo                       *GpuInfo                  `xml:"gpuInfo"`
+	HibernationSupported          *bool                     `xml:"hibernationSupported"`
+	Hypervisor                    *string                   `xml:"hypervisor"`
+	InferenceAcceleratorInfo      *InferenceAcceleratorInfo `xml:"inferenceAcceleratorInfo"`
+	InstanceStorageInfo           *InstanceStorageInfo      `xml:"instanceStorageInfo"`
+	InstanceStorageSupported      *bool                     `xml:"instanceStorageSupported"`
+	InstanceType                  *string                   `xml:"instanceType"`
+	MediaAcceleratorInfo          *MediaAcceleratorInfo     `xml:"mediaAcceleratorInfo"`
+	MemoryInfo                    *MemoryInfo               `xml:"memoryInfo"`
+	NetworkInfo                   *NetworkInfo              `xml:"networkInfo"`
+	NeuronInfo                    *NeuronInfo               `xml:"neuronInfo"`
+	NitroEnclavesSupport          *string                   `xml:"nitroEnclavesSupport"`
+	NitroTpmInfo                  *NitroTpmInfo             `xml:"nitroTpmInfo"`
+	NitroTpmSupport               *string                   `xml:"nitroTpmSupport"`
+	PhcSupport                    *string                   `xml:"phcSupport"`
+	PlacementGroupInfo            *PlacementGroupInfo       `xml:"placementGroupInfo"`
+	ProcessorInfo                 *ProcessorInfo            `xml:"processorInfo"`
+	RebootMigrationSupport        *string                   `xml:"rebootMigrationSupport"`
+	SupportedBootModes            []string                  `xml:"supportedBootModes>item"`
+	SupportedInRegion             *bool                     `xml:"supportedInRegion"`
+	SupportedRootDeviceTypes      []string                  `xml:"supportedRootDeviceTypes>item"`
+	SupportedUsageClasses         []string                  `xml:"supportedUsageClasses>item"`
+	SupportedVirtualizationTypes  []string                  `xml:"supportedVirtualizationTypes>item"`
+	VCpuInfo                      *VCpuInfo                 `xml:"vCpuInfo"`
+}
+
+// InstanceTypeOffering is the structure of that name.
+type InstanceTypeOffering struct {
+	InstanceType *string `xml:"instanceType"`
+	Location     *string `xml:"location"`
+	LocationType *string `xml:"locationType"`
+}
+
 // IpPermission is the structure of that name.
 type IpPermission struct {
 	FromPort         *int32            `query:"FromPort" xml:"fromPort"`
@@ -1541,9 +1994,99 @@ type LicenseConfigurationRequest struct {
 	LicenseConfigurationArn *string `query:"LicenseConfigurationArn"`
 }
 
+// MediaAcceleratorInfo is the structure of that name.
+type MediaAcceleratorInfo struct {
+	Accelerators          []MediaDeviceInfo `xml:"accelerators>item"`
+	TotalMediaMemoryInMiB *int32            `xml:"totalMediaMemoryInMiB"`
+}
+
+// MediaDeviceInfo is the structure of that name.
+type MediaDeviceInfo struct {
+	Count        *int32                 `xml:"count"`
+	Manufacturer *string                `xml:"manufacturer"`
+	MemoryInfo   *MediaDeviceMemoryInfo `xml:"memoryInfo"`
+	Name         *string                `xml:"name"`
+}
+
+// MediaDeviceMemoryInfo is the structure of that name.
+type MediaDeviceMemoryInfo struct {
+	SizeInMiB *int32 `xml:"sizeInMiB"`
+}
+
+// MemoryInfo is the structure of that name.
+type MemoryInfo struct {
+	SizeInMiB *int64 `xml:"sizeInMiB"`
+}
+
 // Monitoring is the structure of that name.
 type Monitoring struct {
 	State *string `xml:"state"`
+}
+
+// NetworkCardInfo is the structure of that name.
+type NetworkCardInfo struct {
+	AdditionalFlexibleNetworkInterfaces *int32   `xml:"additionalFlexibleNetworkInterfaces"`
+	BaselineBandwidthInGbps             *float64 `xml:"baselineBandwidthInGbps"`
+	DefaultEnaQueueCountPerInterface    *int32   `xml:"defaultEnaQueueCountPerInterface"`
+	MaximumEnaQueueCount                *int32   `xml:"maximumEnaQueueCount"`
+	MaximumEnaQueueCountPerInterface    *int32   `xml:"maximumEnaQueueCountPerInterface"`
+	MaximumNetworkInterfaces            *int32   `xml:"maximumNetworkInterfaces"`
+	NetworkCardIndex                    *int32   `xml:"networkCardIndex"`
+	NetworkPerformance                  *string  `xml:"networkPerformance"`
+	PeakBandwidthInGbps                 *float64 `xml:"peakBandwidthInGbps"`
+}
+
+// NetworkInfo is the structure of that name.
+type NetworkInfo struct {
+	BandwidthWeightings                []string                                `xml:"bandwidthWeightings>item"`
+	ConnectionTrackingConfiguration    *DefaultConnectionTrackingConfiguration `xml:"connectionTrackingConfiguration"`
+	DefaultNetworkCardIndex            *int32                                  `xml:"defaultNetworkCardIndex"`
+	EfaInfo                            *EfaInfo                                `xml:"efaInfo"`
+	EfaSupported                       *bool                                   `xml:"efaSupported"`
+	EnaSrdSupported                    *bool                                   `xml:"enaSrdSupported"`
+	EnaSupport                         *string                                 `xml:"enaSupport"`
+	EncryptionInTransitSupported       *bool                                   `xml:"encryptionInTransitSupported"`
+	FlexibleEnaQueuesSupport           *string                                 `xml:"flexibleEnaQueuesSupport"`
+	Ipv4AddressesPerInterface          *int32                                  `xml:"ipv4AddressesPerInterface"`
+	Ipv4AddressesPerSecondaryInterface *int32                                  `xml:"ipv4AddressesPerSecondaryInterface"`
+	Ipv6AddressesPerInterface          *int32                                  `xml:"ipv6AddressesPerInterface"`
+	Ipv6Supported                      *bool                                   `xml:"ipv6Supported"`
+	MaximumNetworkCards                *int32                                  `xml:"maximumNetworkCards"`
+	MaximumNetworkInterfaces           *int32                                  `xml:"maximumNetworkInterfaces"`
+	MaximumSecondaryNetworkInterfaces  *int32                                  `xml:"maximumSecondaryNetworkInterfaces"`
+	NetworkCards                       []NetworkCardInfo                       `xml:"networkCards>item"`
+	NetworkPerformance                 *string                                 `xml:"networkPerformance"`
+	SecondaryNetworkSupported          *bool                                   `xml:"secondaryNetworkSupported"`
+}
+
+// NeuronDeviceCoreInfo is the structure of that name.
+type NeuronDeviceCoreInfo struct {
+	Count   *int32 `xml:"count"`
+	Version *int32 `xml:"version"`
+}
+
+// NeuronDeviceInfo is the structure of that name.
+type NeuronDeviceInfo struct {
+	CoreInfo   *NeuronDeviceCoreInfo   `xml:"coreInfo"`
+	Count      *int32                  `xml:"count"`
+	MemoryInfo *NeuronDeviceMemoryInfo `xml:"memoryInfo"`
+	Name       *string                 `xml:"name"`
+}
+
+// NeuronDeviceMemoryInfo is the structure of that name.
+type NeuronDeviceMemoryInfo struct {
+	SizeInMiB *int32 `xml:"sizeInMiB"`
+}
+
+// NeuronInfo is the structure of that name.
+type NeuronInfo struct {
+	NeuronDevices                []NeuronDeviceInfo `xml:"neuronDevices>item"`
+	TotalNeuronDeviceMemoryInMiB *int32             `xml:"totalNeuronDeviceMemoryInMiB"`
+}
+
+// NitroTpmInfo is the structure of that name.
+type NitroTpmInfo struct {
+	SupportedVersions []string `xml:"supportedVersions>item"`
 }
 
 // OperatorRequest is the structure of that name.
@@ -1570,6 +2113,11 @@ type Placement struct {
 	PartitionNumber      *int32  `query:"PartitionNumber" xml:"partitionNumber"`
 	SpreadDomain         *string `query:"SpreadDomain" xml:"spreadDomain"`
 	Tenancy              *string `query:"Tenancy" valid:"enum=Tenancy" xml:"tenancy"`
+}
+
+// PlacementGroupInfo is the structure of that name.
+type PlacementGroupInfo struct {
+	SupportedStrategies []string `xml:"supportedStrategies>item"`
 }
 
 // PrefixListId is the structure of that name.
@@ -1603,6 +2151,14 @@ type PrivateDnsNameOptionsResponse struct {
 type PrivateIpAddressSpecification struct {
 	Primary          *bool   `query:"Primary"`
 	PrivateIpAddress *string `query:"PrivateIpAddress"`
+}
+
+// ProcessorInfo is the structure of that name.
+type ProcessorInfo struct {
+	Manufacturer             *string  `xml:"manufacturer"`
+	SupportedArchitectures   []string `xml:"supportedArchitectures>item"`
+	SupportedFeatures        []string `xml:"supportedFeatures>item"`
+	SustainedClockSpeedInGhz *float64 `xml:"sustainedClockSpeedInGhz"`
 }
 
 // ProductCode is the structure of that name.
@@ -1801,6 +2357,11 @@ type SubnetIpv6CidrBlockAssociation struct {
 	Ipv6CidrBlockState   *SubnetCidrBlockState `xml:"ipv6CidrBlockState"`
 }
 
+// SuccessfulInstanceCreditSpecificationItem is the structure of that name.
+type SuccessfulInstanceCreditSpecificationItem struct {
+	InstanceId *string `xml:"instanceId"`
+}
+
 // Tag is the structure of that name.
 type Tag struct {
 	Key   *string `query:"Key" xml:"key"`
@@ -1821,6 +2382,18 @@ type TagSpecification struct {
 	Tags         []Tag   `query:"Tag"`
 }
 
+// UnsuccessfulInstanceCreditSpecificationItem is the structure of that name.
+type UnsuccessfulInstanceCreditSpecificationItem struct {
+	Error      *UnsuccessfulInstanceCreditSpecificationItemError `xml:"error"`
+	InstanceId *string                                           `xml:"instanceId"`
+}
+
+// UnsuccessfulInstanceCreditSpecificationItemError is the structure of that name.
+type UnsuccessfulInstanceCreditSpecificationItemError struct {
+	Code    *string `xml:"code"`
+	Message *string `xml:"message"`
+}
+
 // UserIdGroupPair is the structure of that name.
 type UserIdGroupPair struct {
 	Description            *string `query:"Description" xml:"description"`
@@ -1830,6 +2403,15 @@ type UserIdGroupPair struct {
 	UserId                 *string `query:"UserId" xml:"userId"`
 	VpcId                  *string `query:"VpcId" xml:"vpcId"`
 	VpcPeeringConnectionId *string `query:"VpcPeeringConnectionId" xml:"vpcPeeringConnectionId"`
+}
+
+// VCpuInfo is the structure of that name.
+type VCpuInfo struct {
+	DefaultCores          *int32  `xml:"defaultCores"`
+	DefaultThreadsPerCore *int32  `xml:"defaultThreadsPerCore"`
+	DefaultVCpus          *int32  `xml:"defaultVCpus"`
+	ValidCores            []int32 `xml:"validCores>item"`
+	ValidThreadsPerCore   []int32 `xml:"validThreadsPerCore>item"`
 }
 
 // Volume is the structure of that name.
@@ -1963,6 +2545,7 @@ var Enums = awsquery.Enums{
 	"HttpTokensState":                         {"optional", "required"},
 	"ImageAttributeName":                      {"description", "kernel", "ramdisk", "launchPermission", "productCodes", "blockDeviceMapping", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "imdsSupport", "deregistrationProtection"},
 	"ImdsSupportValues":                       {"v2.0"},
+	"InstanceAttributeName":                   {"instanceType", "kernel", "ramdisk", "userData", "disableApiTermination", "instanceInitiatedShutdownBehavior", "rootDeviceName", "blockDeviceMapping", "productCodes", "sourceDestCheck", "groupSet", "ebsOptimized", "sriovNetSupport", "enaSupport", "enclaveOptions", "disableApiStop"},
 	"InstanceAutoRecoveryState":               {"disabled", "default"},
 	"InstanceBandwidthWeighting":              {"default", "vpc-1", "ebs-1"},
 	"InstanceInterruptionBehavior":            {"hibernate", "stop", "terminate"},
@@ -1971,6 +2554,7 @@ var Enums = awsquery.Enums{
 	"InstanceMetadataTagsState":               {"disabled", "enabled"},
 	"KeyFormat":                               {"pem", "ppk"},
 	"KeyType":                                 {"rsa", "ed25519"},
+	"LocationType":                            {"region", "availability-zone", "availability-zone-id", "outpost"},
 	"MarketType":                              {"spot", "capacity-block", "interruptible-capacity-reservation"},
 	"NestedVirtualizationSpecification":       {"enabled", "disabled"},
 	"OperationType":                           {"add", "remove"},

@@ -58,6 +58,9 @@ func parseLaunch(in *ec2api.RunInstancesInput) (instance.Launch, error) {
 		EBSOptimized:       deref(in.EbsOptimized),
 		ClientToken:        deref(in.ClientToken),
 	}
+	if in.CreditSpecification != nil {
+		l.CPUCredits = deref(in.CreditSpecification.CpuCredits)
+	}
 	var err error
 	if in.ImageId == nil {
 		return l, origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter ImageId")

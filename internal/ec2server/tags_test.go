@@ -123,7 +123,7 @@ func TestTagErrors(t *testing.T) {
 		{"key twice", []string{id}, []types.Tag{tag("a", "b"), tag("a", "b")}, "InvalidParameterValue", "Duplicate tag key 'a' specified."},
 		{"51", []string{id}, append(fifty[:50:50], tag("one more", "")), "TagLimitExceeded", limit},
 		{"no ID", []string{"x"}, fifty[:1], "InvalidID", "The ID 'x' is not valid"},
-		{"other kind of ID", []string{"eipalloc-01234567"}, fifty[:1], "InvalidID", "The ID 'eipalloc-01234567' is not valid"},
+		{"other kind of ID", []string{"eipassoc-01234567"}, fifty[:1], "InvalidID", "The ID 'eipassoc-01234567' is not valid"},
 		{"image of nobody", []string{id, "ami-01234567"}, fifty[:1], "InvalidAMIID.NotFound", "The image id '[ami-01234567]' does not exist"},
 		{"another's snapshot", []string{id, bobs}, fifty[:1], "InvalidSnapshot.NotFound", "The snapshot '" + bobs + "' does not exist."},
 		{"task", []string{"task-01234567"}, fifty[:1], "InvalidID", "…"},

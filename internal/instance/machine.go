@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"origami"
-	"origami/internal/ebs"
 	"origami/internal/metadb"
 	"origami/internal/vmm"
 	"origami/internal/vpc"
@@ -31,7 +30,7 @@ type machine struct {
 	mu sync.Mutex
 
 	// The following are guarded by mu.
-	volumes []*ebs.Volume
+	volumes map[origami.VolumeID]offer
 	server  *nbd.Server
 	stop    context.CancelFunc // of serving
 	served  chan struct{}      // closed when serving has ended
@@ -139,13 +138,8 @@ func (s *Service) attach(ctx context.Context, m *machine, i *origami.Instance, v
 	}()
 	m.server = &nbd.Server{Log: s.Log.With("instance", string(m.id))}
 	for _, v := range vols {
-		open, err := s.EBS.Open(ctx, i.Region, v.ID)
-		if err != nil {
+		if err := m.offer(ctx, s.EBS, v.ID); err != nil {
 			return err
-		}
-		m.volumes = append(m.volumes, open)
-		if _, err := m.server.Export(string(v.ID), open, nbd.ExportOptions{}); err != nil {
-			return fmt.Errorf("export %s: %w", v.ID, err)
 		}
 	}
 	if err := m.serve(s.diskSocket(m.id)); err != nil {
@@ -194,10 +188,8 @@ func (m *machine) detach(log *slog.Logger) {
 	if m.server != nil {
 		m.server.Close()
 	}
-	for _, v := range m.volumes {
-		if err := v.Close(); err != nil {
-			log.Error("close volume", "instance", m.id, "err", err)
-		}
+	for id := range m.volumes {
+		m.withdraw(id, log)
 	}
 	m.port, m.stop, m.served, m.server, m.volumes = nil, nil, nil, nil, nil
 }
@@ -213,6 +205,7 @@ func (s *Service) boot(ctx context.Context, m *machine, i *origami.Instance) err
 	if err != nil {
 		return err
 	}
+	vols = staying(vols, i.ID)
 	if len(vols) == 0 || deviceOf(vols[0], i.ID) != i.RootDeviceName {
 		return fmt.Errorf("no volume is attached at the root device %s", i.RootDeviceName)
 	}
@@ -235,17 +228,22 @@ func (s *Service) spec(m *machine, i *origami.Instance, t *Type, vols []*origami
 		ID: string(i.ID), UUID: uuid, Product: t.Name, VCPUs: t.VCPUs, MemoryMiB: t.MemoryMiB,
 		NICs: []vmm.NIC{{MAC: i.MAC, Socket: s.nicSocket(m.id)}},
 	}
-	bus := vmm.VirtIO
-	if t.nitro() {
-		bus = vmm.NVMe
-	}
 	for _, v := range vols {
-		serial := "vol" + string(v.ID[len("vol-"):])
-		spec.Disks = append(spec.Disks, vmm.Disk{
-			Socket: s.diskSocket(m.id), Export: string(v.ID), Serial: serial, Bus: bus, Slot: slotOf(v, i.ID),
-		})
+		spec.Disks = append(spec.Disks, s.disk(t, v, i.ID))
 	}
 	return spec
+}
+
+// disk describes a volume as a disk of an instance.
+func (s *Service) disk(t *Type, v *origami.Volume, id origami.InstanceID) vmm.Disk {
+	bus := vmm.VirtIO
+	if t.Nitro() {
+		bus = vmm.NVMe
+	}
+	return vmm.Disk{
+		Socket: s.diskSocket(id), Export: string(v.ID), Serial: "vol" + string(v.ID[len("vol-"):]),
+		Bus: bus, Slot: slotOf(v, id),
+	}
 }
 
 // systemUUID makes the SMBIOS UUID of an instance. It begins with ec2, which

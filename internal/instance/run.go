@@ -40,6 +40,7 @@ type Launch struct {
 	EBSOptimized       bool
 	Monitoring         bool
 	Metadata           origami.MetadataOptions
+	CPUCredits         string // as the type says
 
 	InstanceTags origami.Tags
 	VolumeTags   origami.Tags
@@ -120,8 +121,8 @@ func (s *Service) launch(tx *metadb.Tx, who origami.Caller, l Launch) ([]*origam
 	if len(l.ClientToken) > maxClientToken {
 		return nil, origami.Errorf(origami.CodeInvalidParameterValue, "Value for parameter clientToken is invalid. It must not exceed %d characters.", maxClientToken)
 	}
-	if len(l.UserData) > MaxUserData {
-		return nil, origami.Errorf(origami.CodeInvalidParameterValue, "User data is limited to %d bytes", MaxUserData)
+	if err := checkUserData(l.UserData); err != nil {
+		return nil, err
 	}
 	img, err := s.AMI.Resolve(tx, who, l.Image)
 	if err != nil {
@@ -205,12 +206,17 @@ func (s *Service) prototype(tx *metadb.Tx, who origami.Caller, l Launch, img *or
 	if i.Metadata, err = decideMetadata(l.Metadata, img); err != nil {
 		return nil, err
 	}
-	switch i.ShutdownBehavior {
-	case "":
+	if i.ShutdownBehavior == "" {
 		i.ShutdownBehavior = "stop"
-	case "stop", "terminate":
-	default:
-		return nil, origami.Errorf(origami.CodeInvalidParameterValue, "Invalid value '%s' for InstanceInitiatedShutdownBehavior.", i.ShutdownBehavior)
+	}
+	if err := checkShutdownBehavior(i.ShutdownBehavior); err != nil {
+		return nil, err
+	}
+	if err := checkEBSOptimized(t, l.EBSOptimized); err != nil {
+		return nil, err
+	}
+	if i.CPUCredits, err = decideCredits(t, l.CPUCredits); err != nil {
+		return nil, err
 	}
 	if l.KeyName != "" {
 		k, err := tx.KeyPairByName(who.Region, who.Account, l.KeyName)
