@@ -47,7 +47,7 @@ func TestModel(t *testing.T) {
 // then crashes the system or only the process, and goes on with what is found. A failure names its seed.
 func TestCrashPoints(t *testing.T) {
 	t.Parallel()
-	const sequences, crashes = 150, 6
+	const sequences, crashes = 150, 7
 	points := 0
 	for seed := range uint64(sequences) {
 		rng := rand.New(rand.NewPCG(seed, 7))
