@@ -19,7 +19,45 @@ type Volume struct {
 	State       VolumeState
 	Created     time.Time
 	Attachments []Attachment
+
+	AutoEnableIO bool                // as its owner set it
+	Modification *VolumeModification // the last one; nil if there was none
+	Modified     []time.Time         // when the modifications of the last 24 hours began
 }
+
+// VolumeShape is what a modification can change about a volume.
+type VolumeShape struct {
+	Type       VolumeType
+	Size       int64 // GiB
+	IOPS       int64 // 0 for types that have none
+	Throughput int64 // MiB/s, 0 for types that have none
+}
+
+// Shape is the shape that the volume has.
+func (v *Volume) Shape() VolumeShape { return VolumeShape{v.Type, v.Size, v.IOPS, v.Throughput} }
+
+// VolumeModification is a change of the shape of a volume, which may be in
+// use meanwhile.
+type VolumeModification struct {
+	State            ModificationState
+	StatusMessage    string // for people; may be ""
+	Original, Target VolumeShape
+	Progress         int // percent
+	Started          time.Time
+	Ended            time.Time // zero while it is under way
+}
+
+// ModificationState is the state of a modification.
+type ModificationState string
+
+// The states of modifications. In Optimizing the volume has its new shape, and
+// guests are being told.
+const (
+	Modifying             ModificationState = "modifying"
+	Optimizing            ModificationState = "optimizing"
+	ModificationCompleted ModificationState = "completed"
+	ModificationFailed    ModificationState = "failed"
+)
 
 // VolumeState is the state of a volume.
 type VolumeState string
@@ -54,7 +92,8 @@ type Attachment struct {
 	State               AttachmentState
 	Attached            time.Time
 	DeleteOnTermination bool
-	Slot                int // position on the machine's disk bus, the root at 0
+	Slot                int  // position on the machine's disk bus, the root at 0
+	Forced              bool // is being detached whether or not the guest lets go
 }
 
 // AttachmentState is the state of an attachment.
@@ -66,4 +105,5 @@ const (
 	Attached  AttachmentState = "attached"
 	Detaching AttachmentState = "detaching"
 	Detached  AttachmentState = "detached"
+	Busy      AttachmentState = "busy" // detaching, and the guest has not let go yet
 )

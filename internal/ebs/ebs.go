@@ -79,6 +79,7 @@ func New(c Config) *Service {
 		s.now = time.Now
 	}
 	c.Queue.Handle(taskSnapshot, task.Handler{Run: s.runSnapshot, Failed: s.snapshotFailed})
+	c.Queue.Handle(taskCreate, task.Handler{Run: s.runCreate, Failed: s.createFailed, MaxAttempts: createAttempts})
 	// Files are not left behind for having been in use for long.
 	c.Queue.Handle(taskRemove, task.Handler{Run: s.runRemove, MaxAttempts: math.MaxInt})
 	return s

@@ -3,6 +3,7 @@ package ebs
 import (
 	"context"
 	"slices"
+	"time"
 
 	"origami"
 	"origami/internal/metadb"
@@ -14,6 +15,7 @@ type SnapshotSpec struct {
 	Volume      origami.VolumeID
 	Description string
 	Tags        origami.Tags
+	Started     time.Time // now, if it is zero
 }
 
 // AddSnapshot records a pending snapshot of a frozen layer and queues the work
@@ -67,13 +69,17 @@ func (s *Service) FixSnapshot(tx *metadb.Tx, region origami.Region, id origami.S
 }
 
 func (s *Service) newSnapshot(who origami.Caller, v *origami.Volume, spec SnapshotSpec) *origami.Snapshot {
+	started := spec.Started
+	if started.IsZero() {
+		started = s.now().UTC()
+	}
 	return &origami.Snapshot{
 		ID:          origami.NewSnapshotID(),
 		Region:      who.Region,
 		Owner:       who.Account,
 		Volume:      v.ID,
 		State:       origami.SnapshotPending,
-		Started:     s.now().UTC(),
+		Started:     started,
 		Description: spec.Description,
 		VolumeSize:  v.Size,
 		Encrypted:   v.Encrypted,

@@ -16,9 +16,9 @@ import (
 // VolumeSpec says which volume to make.
 type VolumeSpec struct {
 	Zone     string
-	Snapshot *origami.Snapshot // completed; nil for an empty volume
-	Shape    Shape             // Size 0 takes the snapshot's
-	State    origami.VolumeState
+	Snapshot *origami.Snapshot   // completed; nil for an empty volume
+	Shape    Shape               // Size 0 takes the snapshot's
+	State    origami.VolumeState // available, if it is empty
 	Attach   *origami.Attachment // attached from the start, as at a launch
 }
 
@@ -47,6 +47,9 @@ func (s *Service) NewVolume(tx *metadb.Tx, who origami.Caller, spec VolumeSpec) 
 	shape, err := shape.Decide()
 	if err != nil {
 		return nil, err
+	}
+	if spec.State != "" {
+		v.State = spec.State
 	}
 	v.Type, v.Size, v.IOPS, v.Throughput = shape.Type, shape.Size, shape.IOPS, shape.Throughput
 	if spec.Attach != nil {
