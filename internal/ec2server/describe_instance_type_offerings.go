@@ -8,6 +8,7 @@ import (
 	"origami"
 	"origami/internal/ec2api"
 	"origami/internal/instance"
+	"origami/internal/vpc"
 )
 
 // offering is an instance type at a place.
@@ -39,7 +40,7 @@ func (s *Server) DescribeInstanceTypeOfferings(_ context.Context, who origami.Ca
 	case "", "region":
 		kind, locations = "region", []string{string(who.Region)}
 	case "availability-zone", "availability-zone-id":
-		for _, z := range instance.Zones(who.Region) {
+		for _, z := range vpc.Zones(who.Region) {
 			if kind == "availability-zone" {
 				locations = append(locations, z.Name)
 			} else {
