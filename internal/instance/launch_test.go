@@ -237,10 +237,10 @@ func TestLaunchChecks(t *testing.T) {
 	r := instancetest.New(t, instancetest.Config{})
 	img := r.Import(alice, "web", []byte("system"))
 	foreign := r.Import(bob, "other", []byte("system"))
-	if err := r.Instances.EnsureNetwork(t.Context(), bob); err != nil {
+	if err := r.Instances.VPC.EnsureDefault(t.Context(), bob); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Instances.EnsureNetwork(t.Context(), alice); err != nil {
+	if err := r.Instances.VPC.EnsureDefault(t.Context(), alice); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := r.Instances.CreateKeyPair(t.Context(), alice, "laptop", "ed25519", nil); err != nil {
