@@ -54,6 +54,10 @@ type Config struct {
 	// Host is what machines may use in all.
 	Host Capacity
 
+	// ModificationsPerDay is how many modifications a volume may have in 24
+	// hours. The zero value means any number.
+	ModificationsPerDay int
+
 	// Grace is how long a guest may take to shut down before it is powered
 	// off. The zero value means two minutes.
 	Grace time.Duration
@@ -97,17 +101,23 @@ func New(c Config) *Service {
 	c.Queue.Handle(taskReboot, task.Handler{Run: s.runReboot})
 	c.Queue.Handle(taskTerminate, task.Handler{Run: s.runTerminate, MaxAttempts: math.MaxInt})
 	c.Queue.Handle(taskImage, task.Handler{Run: s.runImage, Failed: s.imageFailed})
+	c.Queue.Handle(taskAttach, task.Handler{Run: s.runAttach, Failed: s.attachFailed})
+	c.Queue.Handle(taskDetach, task.Handler{Run: s.runDetach, Failed: s.detachFailed, MaxAttempts: math.MaxInt})
+	c.Queue.Handle(taskModify, task.Handler{Run: s.runModify, Failed: s.modifyFailed, MaxAttempts: math.MaxInt})
 	return s
 }
 
 // The kinds of tasks that this room handles. The resource of each is an
-// instance, of taskImage an image.
+// instance, of taskImage an image, of the last three a volume.
 const (
 	taskStart     = "instance.start"
 	taskStop      = "instance.stop"
 	taskReboot    = "instance.reboot"
 	taskTerminate = "instance.terminate"
 	taskImage     = "instance.image"
+	taskAttach    = "instance.attach"
+	taskDetach    = "instance.detach"
+	taskModify    = "instance.modify"
 )
 
 // Close lets go of the machines, which run on, and closes their networks.
