@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -113,6 +114,9 @@ func (d dataDir) environment(ctx context.Context, account string, region origami
 	}
 	if e.Region == "" {
 		e.Region = origami.Region(regions[0])
+	}
+	if !slices.Contains(regions, string(e.Region)) {
+		return e, fmt.Errorf("the installation has no region %q; it has %s", e.Region, strings.Join(regions, ", "))
 	}
 	key, err := firstKey(ctx, iam.New(db), account)
 	if err != nil {

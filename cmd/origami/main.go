@@ -55,7 +55,11 @@ Start it, and point any AWS client at it:
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 	}
-	root.AddCommand(serveCommand(), envCommand(), accountCommand(), importCommand(), usageCommand())
+	root.AddCommand(
+		serveCommand(), envCommand(), accountCommand(), importCommand(),
+		imagesCommand(), instancesCommand(), snapshotsCommand(), usageCommand(),
+		consoleCommand(), sshCommand(), mountCommand(), manCommand(),
+	)
 	return root
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -30,7 +32,10 @@ type options struct {
 	logLevel     slog.Level
 }
 
-func serveCommand() *cobra.Command {
+func serveCommand() *cobra.Command { return serveCommandWith(serve) }
+
+// serveCommandWith is the command with what it runs.
+func serveCommandWith(serve func(context.Context, options, io.Writer) error) *cobra.Command {
 	var o options
 	var dir, prefix, level string
 	var regions []string

@@ -230,7 +230,9 @@ func (s *service) doors() (api, own http.Handler, err error) {
 		Logger:      s.log,
 	}
 	api = endpoint.New(c)
-	c.Services = map[string]endpoint.Service{localserver.Service: &localserver.Handler{Importer: s.vmie, Usage: s.usage}}
+	c.Services = map[string]endpoint.Service{localserver.Service: &localserver.Handler{
+		Importer: s.vmie, Usage: s.usage, Accountant: accountant{s}, Instances: s.instances, Snapshots: s.ebs, Log: s.log,
+	}}
 	c.Default = localserver.Service
 	return api, endpoint.New(c), nil
 }
@@ -289,12 +291,17 @@ func (s *service) tokenKey(ctx context.Context, purpose string) ([32]byte, error
 	return sha256.Sum256(append(master, purpose...)), nil
 }
 
-// listenLocal makes the socket of this program's own commands, for this user only. A socket that
-// a dead service left is replaced: the lock of the directory is held.
+// listenLocal makes the socket of this program's own commands. A socket that a
+// dead service left is replaced: the lock of the directory is held.
 func listenLocal(path string) (*net.UnixListener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	return listenPrivate(path)
+}
+
+// listenPrivate listens on a socket that only this user may connect to.
+func listenPrivate(path string) (*net.UnixListener, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"origami"
+	"origami/internal/ami"
 	"origami/internal/localserver"
 	"origami/internal/metadb"
 )
@@ -48,57 +50,185 @@ func (s *service) usage(ctx context.Context, who origami.Caller) (localserver.Us
 	return u, nil
 }
 
+// accountant counts for the local door.
+type accountant struct{ s *service }
+
+func (a accountant) Usage(ctx context.Context, who origami.Caller) (*ami.Usage, error) {
+	return a.s.ami.Usage(ctx, a.s.db, who)
+}
+
+func (a accountant) Deleting(ctx context.Context, who origami.Caller, images []origami.ImageID, snapshots []origami.SnapshotID) (*ami.Deletion, error) {
+	return a.s.ami.Deleting(ctx, a.s.db, who, images, snapshots)
+}
+
 func usageCommand() *cobra.Command {
-	var dir, account, region, output string
+	var t target
+	var deleting bool
 	c := &cobra.Command{
-		Use:   "usage",
-		Short: "Show what is stored, and how much of their images running instances have read",
-		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkOutput(output, "table"); err != nil {
+		Use:   "usage [--delete IMAGE|SNAPSHOT...]",
+		Short: "Show what images and snapshots take, and what deleting some would free",
+		Long: `Show what the images and snapshots of an account take in the store, and how much
+of their snapshots running instances have read. All counts are exact.
+
+  SIZE         of the disks, as guests see them
+  DATA         blocks that are not zero, equal ones counted once
+  STORED       what these blocks and their manifests take in the store
+  UNIQUE       of it, what nothing else refers to
+  RECLAIMABLE  what deleting it frees: for an image, deregistering it and deleting
+               those of its snapshots that no other image maps
+
+With --delete, nothing is deleted: the answer is what deleting all of the given
+images and snapshots would free.`,
+		Example: `  origami usage --data-dir ~/origami
+  origami usage --data-dir ~/origami --delete base-2026-11-20 snap-0123456789abcdef0`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := t.check(); err != nil {
 				return err
 			}
-			d, err := absolute(dir)
-			if err != nil {
-				return err
+			if deleting {
+				return t.printDeletion(c.Context(), c.OutOrStdout(), args)
 			}
-			client, err := d.client(c.Context(), account, origami.Region(region))
-			if err != nil {
-				return err
+			if len(args) > 0 {
+				return fmt.Errorf("unknown argument %q; did you mean --delete?", args[0])
 			}
-			u, err := client.Usage(c.Context())
-			if err != nil {
-				return err
-			}
-			if output == "json" {
-				return printJSON(c.OutOrStdout(), u)
-			}
-			return printUsage(c.OutOrStdout(), u)
+			return t.printUsage(c.Context(), c.OutOrStdout())
 		},
 	}
-	dataDirFlag(c, &dir)
-	c.Flags().StringVar(&account, "account", defaultAccount, "name or number of the account")
-	c.Flags().StringVar(&region, "region", "", "region (default: the first of the installation)")
-	outputFlag(c, &output, "table")
+	t.flags(c, true)
+	c.Flags().BoolVar(&deleting, "delete", false, "tell what deleting the given images and snapshots would free")
+	c.ValidArgsFunction = func(c *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return t.completeStored(c)
+	}
 	return c
 }
 
-func printUsage(w io.Writer, u localserver.Usage) error {
-	fmt.Fprintf(w, "Stored: %s in %d packs\n", sizeText(u.StoredBytes), u.Packs)
-	if len(u.Volumes) == 0 {
+// wholeUsage is the JSON of usage.
+type wholeUsage struct {
+	localserver.Usage
+	localserver.Holdings
+}
+
+func (t *target) printUsage(ctx context.Context, w io.Writer) error {
+	client, err := t.client(ctx)
+	if err != nil {
+		return err
+	}
+	var u wholeUsage
+	if u.Usage, err = client.Usage(ctx); err != nil {
+		return err
+	}
+	if u.Holdings, err = client.Holdings(ctx); err != nil {
+		return err
+	}
+	if t.output == "json" {
+		return printJSON(w, u)
+	}
+	return printUsage(w, u)
+}
+
+func printUsage(w io.Writer, u wholeUsage) error {
+	fmt.Fprintf(w, "Store: %s in %d packs, %s of it referred to\n\n", sizeText(u.StoredBytes), u.Packs, sizeText(u.Referenced))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(what string, b ami.Bytes) {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", what, sizeText(b.Logical), sizeText(b.Data), sizeText(b.Stored),
+			sizeText(b.Unique), sizeText(b.Reclaimable))
+	}
+	const columns = "\tSIZE\tDATA\tSTORED\tUNIQUE\tRECLAIMABLE"
+	fmt.Fprintln(t, "ACCOUNT"+columns)
+	row(fmt.Sprintf("%d snapshots", len(u.Snapshots)), u.Account)
+	if len(u.Images) > 0 {
+		fmt.Fprintln(t, "\t\t\t\t\t\nIMAGE"+columns)
+	}
+	for _, i := range u.Images {
+		row(fmt.Sprintf("%s %s", i.ID, cell(i.Name)), i.Bytes)
+	}
+	if len(u.Snapshots) > 0 {
+		fmt.Fprintln(t, "\t\t\t\t\t\nSNAPSHOT"+columns)
+	}
+	for _, s := range u.Snapshots {
+		row(string(s.ID), s.Bytes)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return printRead(w, u.Volumes)
+}
+
+// printRead tells how much of their snapshots volumes have read.
+func printRead(w io.Writer, volumes []localserver.VolumeUsage) error {
+	if len(volumes) == 0 {
 		return nil
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\nVOLUME\tINSTANCE\tSIZE\tREAD\tOF DATA\tSHARE")
-	for _, v := range u.Volumes {
+	for _, v := range volumes {
 		share := 0.0
 		if v.BlocksData > 0 {
 			share = 100 * float64(v.BlocksRead) / float64(v.BlocksData)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d GiB\t%s\t%s\t%.0f %%\n", v.Volume, v.Instance, v.SizeGiB,
+		fmt.Fprintf(t, "%s\t%s\t%d GiB\t%s\t%s\t%.0f %%\n", v.Volume, cell(string(v.Instance)), v.SizeGiB,
 			sizeText(v.BlocksRead*blockSize), sizeText(v.BlocksData*blockSize), share)
 	}
 	return t.Flush()
+}
+
+// printDeletion tells what deleting would free.
+func (t *target) printDeletion(ctx context.Context, w io.Writer, words []string) error {
+	if len(words) == 0 {
+		return errors.New("--delete needs images or snapshots")
+	}
+	in, err := t.deletion(ctx, words)
+	if err != nil {
+		return err
+	}
+	client, err := t.client(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := client.Deleting(ctx, in)
+	if err != nil {
+		return err
+	}
+	if t.output == "json" {
+		return printJSON(w, d)
+	}
+	fmt.Fprintf(w, "Deleting these frees %s (%d bytes):\n\n", sizeText(d.Freed), d.Freed)
+	for _, id := range d.Images {
+		fmt.Fprintln(w, " ", id)
+	}
+	for _, id := range d.Snapshots {
+		fmt.Fprintln(w, " ", id)
+	}
+	for _, id := range d.Kept {
+		fmt.Fprintf(w, "\n%s stays: another image maps it, or it is another account's.\n", id)
+	}
+	return nil
+}
+
+// deletion finds the images and snapshots that words mean.
+func (t *target) deletion(ctx context.Context, words []string) (localserver.DeletingRequest, error) {
+	var in localserver.DeletingRequest
+	v, err := t.open(ctx)
+	if err != nil {
+		return in, err
+	}
+	defer v.close()
+	images, snapshots, err := v.stored(ctx)
+	if err != nil {
+		return in, err
+	}
+	for _, word := range words {
+		id, err := choose("image or snapshot", word, append(images, snapshots...))
+		if err != nil {
+			return in, err
+		}
+		if origami.ResourceType(id) == "image" {
+			in.Images = append(in.Images, origami.ImageID(id))
+		} else {
+			in.Snapshots = append(in.Snapshots, origami.SnapshotID(id))
+		}
+	}
+	return in, nil
 }
 
 // blockSize is the unit of the block counts in usage.

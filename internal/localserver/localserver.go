@@ -35,6 +35,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"sync"
@@ -106,6 +107,7 @@ type Handler struct {
 	Accountant Accountant
 	Instances  Instances
 	Snapshots  Snapshots
+	Log        *slog.Logger // of NBD clients; nobody's if nil
 }
 
 // ServeAWS answers a request whose signature is verified.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"syscall"
@@ -47,7 +46,7 @@ func (h *Handler) mount(w http.ResponseWriter, r *http.Request, who origami.Call
 		return err
 	}
 	defer img.Close()
-	server := &nbd.Server{Log: slog.Default().With("snapshot", string(in.Snapshot))}
+	server := &nbd.Server{Log: h.Log}
 	defer server.Close()
 	device := &readOnly{img}
 	if _, err := server.Export("", device, nbd.ExportOptions{ReadOnly: true, Description: string(in.Snapshot)}); err != nil {
