@@ -130,6 +130,7 @@ var newer = map[string]bool{
 	"InstanceStatus.ApplicationStatus":            true,
 	"ModifyInstanceAttributeInput.EnclaveOptions": true,
 	"NetworkCardInfo.InterfaceTypes":              true,
+	"InstanceStatus.PerformanceStatus":            true,
 	"Volume.OwnerId":                              true,
 	"Volume.VolumeArn":                            true,
 }
