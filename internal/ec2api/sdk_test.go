@@ -122,17 +122,20 @@ func newOutput(op *ec2api.Operation) any {
 // newer lists members that the SDK knows and the kept model does not: the SDK
 // was generated from a later model.
 var newer = map[string]bool{
-	"CreateImageInput.BootModeOverride":           true,
-	"Image.ImageWatermarks":                       true,
-	"Image.InstanceTypeSpecification":             true,
-	"Image.PublicSsmParameterName":                true,
-	"Image.ScanResults":                           true,
-	"InstanceStatus.ApplicationStatus":            true,
-	"ModifyInstanceAttributeInput.EnclaveOptions": true,
-	"NetworkCardInfo.InterfaceTypes":              true,
-	"InstanceStatus.PerformanceStatus":            true,
-	"Volume.OwnerId":                              true,
-	"Volume.VolumeArn":                            true,
+	"CreateVolumeOutput.OwnerId":                                true,
+	"CreateVolumeOutput.VolumeArn":                              true,
+	"DescribeVolumesModificationsInput.IncludeManagedResources": true,
+	"CreateImageInput.BootModeOverride":                         true,
+	"Image.ImageWatermarks":                                     true,
+	"Image.InstanceTypeSpecification":                           true,
+	"Image.PublicSsmParameterName":                              true,
+	"Image.ScanResults":                                         true,
+	"InstanceStatus.ApplicationStatus":                          true,
+	"ModifyInstanceAttributeInput.EnclaveOptions":               true,
+	"NetworkCardInfo.InterfaceTypes":                            true,
+	"InstanceStatus.PerformanceStatus":                          true,
+	"Volume.OwnerId":                                            true,
+	"Volume.VolumeArn":                                          true,
 }
 
 // skipped reports whether a field is no member of the model: bookkeeping of

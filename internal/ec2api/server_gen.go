@@ -11,6 +11,7 @@ import (
 // Server has one method for each served operation. An error that is an
 // *origami.Error is for the caller to see; any other is an internal one.
 type Server interface {
+	AttachVolume(ctx context.Context, who origami.Caller, in *AttachVolumeInput) (*AttachVolumeOutput, error)
 	AuthorizeSecurityGroupEgress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupEgressInput) (*AuthorizeSecurityGroupEgressOutput, error)
 	AuthorizeSecurityGroupIngress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupIngressInput) (*AuthorizeSecurityGroupIngressOutput, error)
 	CreateDefaultVpc(ctx context.Context, who origami.Caller, in *CreateDefaultVpcInput) (*CreateDefaultVpcOutput, error)
@@ -18,14 +19,17 @@ type Server interface {
 	CreateKeyPair(ctx context.Context, who origami.Caller, in *CreateKeyPairInput) (*CreateKeyPairOutput, error)
 	CreateSecurityGroup(ctx context.Context, who origami.Caller, in *CreateSecurityGroupInput) (*CreateSecurityGroupOutput, error)
 	CreateSnapshot(ctx context.Context, who origami.Caller, in *CreateSnapshotInput) (*CreateSnapshotOutput, error)
+	CreateSnapshots(ctx context.Context, who origami.Caller, in *CreateSnapshotsInput) (*CreateSnapshotsOutput, error)
 	CreateSubnet(ctx context.Context, who origami.Caller, in *CreateSubnetInput) (*CreateSubnetOutput, error)
 	CreateTags(ctx context.Context, who origami.Caller, in *CreateTagsInput) (*CreateTagsOutput, error)
+	CreateVolume(ctx context.Context, who origami.Caller, in *CreateVolumeInput) (*CreateVolumeOutput, error)
 	CreateVpc(ctx context.Context, who origami.Caller, in *CreateVpcInput) (*CreateVpcOutput, error)
 	DeleteKeyPair(ctx context.Context, who origami.Caller, in *DeleteKeyPairInput) (*DeleteKeyPairOutput, error)
 	DeleteSecurityGroup(ctx context.Context, who origami.Caller, in *DeleteSecurityGroupInput) (*DeleteSecurityGroupOutput, error)
 	DeleteSnapshot(ctx context.Context, who origami.Caller, in *DeleteSnapshotInput) (*DeleteSnapshotOutput, error)
 	DeleteSubnet(ctx context.Context, who origami.Caller, in *DeleteSubnetInput) (*DeleteSubnetOutput, error)
 	DeleteTags(ctx context.Context, who origami.Caller, in *DeleteTagsInput) (*DeleteTagsOutput, error)
+	DeleteVolume(ctx context.Context, who origami.Caller, in *DeleteVolumeInput) (*DeleteVolumeOutput, error)
 	DeleteVpc(ctx context.Context, who origami.Caller, in *DeleteVpcInput) (*DeleteVpcOutput, error)
 	DeregisterImage(ctx context.Context, who origami.Caller, in *DeregisterImageInput) (*DeregisterImageOutput, error)
 	DescribeAccountAttributes(ctx context.Context, who origami.Caller, in *DescribeAccountAttributesInput) (*DescribeAccountAttributesOutput, error)
@@ -46,11 +50,16 @@ type Server interface {
 	DescribeSnapshots(ctx context.Context, who origami.Caller, in *DescribeSnapshotsInput) (*DescribeSnapshotsOutput, error)
 	DescribeSubnets(ctx context.Context, who origami.Caller, in *DescribeSubnetsInput) (*DescribeSubnetsOutput, error)
 	DescribeTags(ctx context.Context, who origami.Caller, in *DescribeTagsInput) (*DescribeTagsOutput, error)
+	DescribeVolumeAttribute(ctx context.Context, who origami.Caller, in *DescribeVolumeAttributeInput) (*DescribeVolumeAttributeOutput, error)
+	DescribeVolumeStatus(ctx context.Context, who origami.Caller, in *DescribeVolumeStatusInput) (*DescribeVolumeStatusOutput, error)
 	DescribeVolumes(ctx context.Context, who origami.Caller, in *DescribeVolumesInput) (*DescribeVolumesOutput, error)
+	DescribeVolumesModifications(ctx context.Context, who origami.Caller, in *DescribeVolumesModificationsInput) (*DescribeVolumesModificationsOutput, error)
 	DescribeVpcAttribute(ctx context.Context, who origami.Caller, in *DescribeVpcAttributeInput) (*DescribeVpcAttributeOutput, error)
 	DescribeVpcs(ctx context.Context, who origami.Caller, in *DescribeVpcsInput) (*DescribeVpcsOutput, error)
+	DetachVolume(ctx context.Context, who origami.Caller, in *DetachVolumeInput) (*DetachVolumeOutput, error)
 	DisableImageDeprecation(ctx context.Context, who origami.Caller, in *DisableImageDeprecationInput) (*DisableImageDeprecationOutput, error)
 	EnableImageDeprecation(ctx context.Context, who origami.Caller, in *EnableImageDeprecationInput) (*EnableImageDeprecationOutput, error)
+	EnableVolumeIO(ctx context.Context, who origami.Caller, in *EnableVolumeIOInput) (*EnableVolumeIOOutput, error)
 	GetConsoleOutput(ctx context.Context, who origami.Caller, in *GetConsoleOutputInput) (*GetConsoleOutputOutput, error)
 	GetConsoleScreenshot(ctx context.Context, who origami.Caller, in *GetConsoleScreenshotInput) (*GetConsoleScreenshotOutput, error)
 	GetEbsEncryptionByDefault(ctx context.Context, who origami.Caller, in *GetEbsEncryptionByDefaultInput) (*GetEbsEncryptionByDefaultOutput, error)
@@ -63,6 +72,8 @@ type Server interface {
 	ModifySecurityGroupRules(ctx context.Context, who origami.Caller, in *ModifySecurityGroupRulesInput) (*ModifySecurityGroupRulesOutput, error)
 	ModifySnapshotAttribute(ctx context.Context, who origami.Caller, in *ModifySnapshotAttributeInput) (*ModifySnapshotAttributeOutput, error)
 	ModifySubnetAttribute(ctx context.Context, who origami.Caller, in *ModifySubnetAttributeInput) (*ModifySubnetAttributeOutput, error)
+	ModifyVolume(ctx context.Context, who origami.Caller, in *ModifyVolumeInput) (*ModifyVolumeOutput, error)
+	ModifyVolumeAttribute(ctx context.Context, who origami.Caller, in *ModifyVolumeAttributeInput) (*ModifyVolumeAttributeOutput, error)
 	ModifyVpcAttribute(ctx context.Context, who origami.Caller, in *ModifyVpcAttributeInput) (*ModifyVpcAttributeOutput, error)
 	MonitorInstances(ctx context.Context, who origami.Caller, in *MonitorInstancesInput) (*MonitorInstancesOutput, error)
 	RebootInstances(ctx context.Context, who origami.Caller, in *RebootInstancesInput) (*RebootInstancesOutput, error)
@@ -83,6 +94,7 @@ type Server interface {
 
 // Operations are the served operations by name. It is not to be changed.
 var Operations = map[string]*Operation{
+	"AttachVolume":                               define(Server.AttachVolume, Operation{Name: "AttachVolume", HasDryRun: true}),
 	"AuthorizeSecurityGroupEgress":               define(Server.AuthorizeSecurityGroupEgress, Operation{Name: "AuthorizeSecurityGroupEgress", HasDryRun: true}),
 	"AuthorizeSecurityGroupIngress":              define(Server.AuthorizeSecurityGroupIngress, Operation{Name: "AuthorizeSecurityGroupIngress", HasDryRun: true}),
 	"CreateDefaultVpc":                           define(Server.CreateDefaultVpc, Operation{Name: "CreateDefaultVpc", HasDryRun: true}),
@@ -90,14 +102,17 @@ var Operations = map[string]*Operation{
 	"CreateKeyPair":                              define(Server.CreateKeyPair, Operation{Name: "CreateKeyPair", HasDryRun: true}),
 	"CreateSecurityGroup":                        define(Server.CreateSecurityGroup, Operation{Name: "CreateSecurityGroup", HasDryRun: true}),
 	"CreateSnapshot":                             define(Server.CreateSnapshot, Operation{Name: "CreateSnapshot", HasDryRun: true}),
+	"CreateSnapshots":                            define(Server.CreateSnapshots, Operation{Name: "CreateSnapshots", HasDryRun: true}),
 	"CreateSubnet":                               define(Server.CreateSubnet, Operation{Name: "CreateSubnet", HasDryRun: true}),
 	"CreateTags":                                 define(Server.CreateTags, Operation{Name: "CreateTags", HasDryRun: true}),
+	"CreateVolume":                               define(Server.CreateVolume, Operation{Name: "CreateVolume", HasDryRun: true, MaxToken: 64}),
 	"CreateVpc":                                  define(Server.CreateVpc, Operation{Name: "CreateVpc", HasDryRun: true}),
 	"DeleteKeyPair":                              define(Server.DeleteKeyPair, Operation{Name: "DeleteKeyPair", HasDryRun: true}),
 	"DeleteSecurityGroup":                        define(Server.DeleteSecurityGroup, Operation{Name: "DeleteSecurityGroup", HasDryRun: true}),
 	"DeleteSnapshot":                             define(Server.DeleteSnapshot, Operation{Name: "DeleteSnapshot", HasDryRun: true}),
 	"DeleteSubnet":                               define(Server.DeleteSubnet, Operation{Name: "DeleteSubnet", HasDryRun: true}),
 	"DeleteTags":                                 define(Server.DeleteTags, Operation{Name: "DeleteTags", HasDryRun: true}),
+	"DeleteVolume":                               define(Server.DeleteVolume, Operation{Name: "DeleteVolume", HasDryRun: true}),
 	"DeleteVpc":                                  define(Server.DeleteVpc, Operation{Name: "DeleteVpc", HasDryRun: true}),
 	"DeregisterImage":                            define(Server.DeregisterImage, Operation{Name: "DeregisterImage", HasDryRun: true}),
 	"DescribeAccountAttributes":                  define(Server.DescribeAccountAttributes, Operation{Name: "DescribeAccountAttributes", HasDryRun: true}),
@@ -118,11 +133,16 @@ var Operations = map[string]*Operation{
 	"DescribeSnapshots":                          define(Server.DescribeSnapshots, Operation{Name: "DescribeSnapshots", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeSubnets":                            define(Server.DescribeSubnets, Operation{Name: "DescribeSubnets", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeTags":                               define(Server.DescribeTags, Operation{Name: "DescribeTags", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeVolumeAttribute":                    define(Server.DescribeVolumeAttribute, Operation{Name: "DescribeVolumeAttribute", HasDryRun: true}),
+	"DescribeVolumeStatus":                       define(Server.DescribeVolumeStatus, Operation{Name: "DescribeVolumeStatus", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeVolumes":                            define(Server.DescribeVolumes, Operation{Name: "DescribeVolumes", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeVolumesModifications":               define(Server.DescribeVolumesModifications, Operation{Name: "DescribeVolumesModifications", HasDryRun: true, MinResults: 1, MaxResults: 500}),
 	"DescribeVpcAttribute":                       define(Server.DescribeVpcAttribute, Operation{Name: "DescribeVpcAttribute", HasDryRun: true}),
 	"DescribeVpcs":                               define(Server.DescribeVpcs, Operation{Name: "DescribeVpcs", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DetachVolume":                               define(Server.DetachVolume, Operation{Name: "DetachVolume", HasDryRun: true}),
 	"DisableImageDeprecation":                    define(Server.DisableImageDeprecation, Operation{Name: "DisableImageDeprecation", HasDryRun: true}),
 	"EnableImageDeprecation":                     define(Server.EnableImageDeprecation, Operation{Name: "EnableImageDeprecation", HasDryRun: true}),
+	"EnableVolumeIO":                             define(Server.EnableVolumeIO, Operation{Name: "EnableVolumeIO", HasDryRun: true}),
 	"GetConsoleOutput":                           define(Server.GetConsoleOutput, Operation{Name: "GetConsoleOutput", HasDryRun: true}),
 	"GetConsoleScreenshot":                       define(Server.GetConsoleScreenshot, Operation{Name: "GetConsoleScreenshot", HasDryRun: true}),
 	"GetEbsEncryptionByDefault":                  define(Server.GetEbsEncryptionByDefault, Operation{Name: "GetEbsEncryptionByDefault", HasDryRun: true}),
@@ -135,6 +155,8 @@ var Operations = map[string]*Operation{
 	"ModifySecurityGroupRules":                   define(Server.ModifySecurityGroupRules, Operation{Name: "ModifySecurityGroupRules", HasDryRun: true}),
 	"ModifySnapshotAttribute":                    define(Server.ModifySnapshotAttribute, Operation{Name: "ModifySnapshotAttribute", HasDryRun: true}),
 	"ModifySubnetAttribute":                      define(Server.ModifySubnetAttribute, Operation{Name: "ModifySubnetAttribute"}),
+	"ModifyVolume":                               define(Server.ModifyVolume, Operation{Name: "ModifyVolume", HasDryRun: true}),
+	"ModifyVolumeAttribute":                      define(Server.ModifyVolumeAttribute, Operation{Name: "ModifyVolumeAttribute", HasDryRun: true}),
 	"ModifyVpcAttribute":                         define(Server.ModifyVpcAttribute, Operation{Name: "ModifyVpcAttribute"}),
 	"MonitorInstances":                           define(Server.MonitorInstances, Operation{Name: "MonitorInstances", HasDryRun: true}),
 	"RebootInstances":                            define(Server.RebootInstances, Operation{Name: "RebootInstances", HasDryRun: true}),

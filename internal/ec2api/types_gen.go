@@ -8,6 +8,28 @@ import (
 	"origami/internal/awsquery"
 )
 
+// AttachVolumeInput is the request of AttachVolume: shape AttachVolumeRequest.
+type AttachVolumeInput struct {
+	Device       *string `query:"Device" valid:"required"`
+	DryRun       *bool   `query:"DryRun"`
+	EbsCardIndex *int32  `query:"EbsCardIndex"`
+	InstanceId   *string `query:"InstanceId" valid:"required"`
+	VolumeId     *string `query:"VolumeId" valid:"required"`
+}
+
+// AttachVolumeOutput is the answer of AttachVolume: shape VolumeAttachment.
+type AttachVolumeOutput struct {
+	AssociatedResource    *string    `xml:"associatedResource"`
+	AttachTime            *time.Time `xml:"attachTime"`
+	DeleteOnTermination   *bool      `xml:"deleteOnTermination"`
+	Device                *string    `xml:"device"`
+	EbsCardIndex          *int32     `xml:"ebsCardIndex"`
+	InstanceId            *string    `xml:"instanceId"`
+	InstanceOwningService *string    `xml:"instanceOwningService"`
+	State                 *string    `xml:"status"`
+	VolumeId              *string    `xml:"volumeId"`
+}
+
 // AuthorizeSecurityGroupEgressInput is the request of AuthorizeSecurityGroupEgress: shape AuthorizeSecurityGroupEgressRequest.
 type AuthorizeSecurityGroupEgressInput struct {
 	CidrIp                     *string            `query:"CidrIp"`
@@ -147,6 +169,22 @@ type CreateSnapshotOutput struct {
 	VolumeSize                *int32     `xml:"volumeSize"`
 }
 
+// CreateSnapshotsInput is the request of CreateSnapshots: shape CreateSnapshotsRequest.
+type CreateSnapshotsInput struct {
+	CopyTagsFromSource    *string                `query:"CopyTagsFromSource" valid:"enum=CopyTagsFromSource"`
+	Description           *string                `query:"Description"`
+	DryRun                *bool                  `query:"DryRun"`
+	InstanceSpecification *InstanceSpecification `query:"InstanceSpecification" valid:"required"`
+	Location              *string                `query:"Location" valid:"enum=SnapshotLocationEnum"`
+	OutpostArn            *string                `query:"OutpostArn"`
+	TagSpecifications     []TagSpecification     `query:"TagSpecification"`
+}
+
+// CreateSnapshotsOutput is the answer of CreateSnapshots: shape CreateSnapshotsResult.
+type CreateSnapshotsOutput struct {
+	Snapshots []SnapshotInfo `xml:"snapshotSet>item"`
+}
+
 // CreateSubnetInput is the request of CreateSubnet: shape CreateSubnetRequest.
 type CreateSubnetInput struct {
 	AvailabilityZone   *string            `query:"AvailabilityZone"`
@@ -178,6 +216,51 @@ type CreateTagsInput struct {
 
 // CreateTagsOutput is the answer of CreateTags, which has no members.
 type CreateTagsOutput struct{}
+
+// CreateVolumeInput is the request of CreateVolume: shape CreateVolumeRequest.
+type CreateVolumeInput struct {
+	AvailabilityZone         *string            `query:"AvailabilityZone"`
+	AvailabilityZoneId       *string            `query:"AvailabilityZoneId"`
+	ClientToken              *string            `query:"ClientToken"`
+	DryRun                   *bool              `query:"DryRun"`
+	Encrypted                *bool              `query:"Encrypted"`
+	Iops                     *int32             `query:"Iops"`
+	KmsKeyId                 *string            `query:"KmsKeyId"`
+	MultiAttachEnabled       *bool              `query:"MultiAttachEnabled"`
+	Operator                 *OperatorRequest   `query:"Operator"`
+	OutpostArn               *string            `query:"OutpostArn"`
+	Size                     *int32             `query:"Size"`
+	SnapshotId               *string            `query:"SnapshotId"`
+	TagSpecifications        []TagSpecification `query:"TagSpecification"`
+	Throughput               *int32             `query:"Throughput"`
+	VolumeInitializationRate *int32             `query:"VolumeInitializationRate"`
+	VolumeType               *string            `query:"VolumeType" valid:"enum=VolumeType"`
+}
+
+// CreateVolumeOutput is the answer of CreateVolume: shape Volume.
+type CreateVolumeOutput struct {
+	Attachments              []VolumeAttachment `xml:"attachmentSet>item"`
+	AvailabilityZone         *string            `xml:"availabilityZone"`
+	AvailabilityZoneId       *string            `xml:"availabilityZoneId"`
+	CreateTime               *time.Time         `xml:"createTime"`
+	Encrypted                *bool              `xml:"encrypted"`
+	FastRestored             *bool              `xml:"fastRestored"`
+	Iops                     *int32             `xml:"iops"`
+	KmsKeyId                 *string            `xml:"kmsKeyId"`
+	MultiAttachEnabled       *bool              `xml:"multiAttachEnabled"`
+	Operator                 *OperatorResponse  `xml:"operator"`
+	OutpostArn               *string            `xml:"outpostArn"`
+	Size                     *int32             `xml:"size"`
+	SnapshotId               *string            `xml:"snapshotId"`
+	SourceVolumeId           *string            `xml:"sourceVolumeId"`
+	SseType                  *string            `xml:"sseType"`
+	State                    *string            `xml:"status"`
+	Tags                     []Tag              `xml:"tagSet>item"`
+	Throughput               *int32             `xml:"throughput"`
+	VolumeId                 *string            `xml:"volumeId"`
+	VolumeInitializationRate *int32             `xml:"volumeInitializationRate"`
+	VolumeType               *string            `xml:"volumeType"`
+}
 
 // CreateVpcInput is the request of CreateVpc: shape CreateVpcRequest.
 type CreateVpcInput struct {
@@ -254,6 +337,15 @@ type DeleteTagsInput struct {
 
 // DeleteTagsOutput is the answer of DeleteTags, which has no members.
 type DeleteTagsOutput struct{}
+
+// DeleteVolumeInput is the request of DeleteVolume: shape DeleteVolumeRequest.
+type DeleteVolumeInput struct {
+	DryRun   *bool   `query:"DryRun"`
+	VolumeId *string `query:"VolumeId" valid:"required"`
+}
+
+// DeleteVolumeOutput is the answer of DeleteVolume, which has no members.
+type DeleteVolumeOutput struct{}
 
 // DeleteVpcInput is the request of DeleteVpc: shape DeleteVpcRequest.
 type DeleteVpcInput struct {
@@ -571,6 +663,36 @@ type DescribeTagsOutput struct {
 	Tags      []TagDescription `xml:"tagSet>item"`
 }
 
+// DescribeVolumeAttributeInput is the request of DescribeVolumeAttribute: shape DescribeVolumeAttributeRequest.
+type DescribeVolumeAttributeInput struct {
+	Attribute *string `query:"Attribute" valid:"required,enum=VolumeAttributeName"`
+	DryRun    *bool   `query:"DryRun"`
+	VolumeId  *string `query:"VolumeId" valid:"required"`
+}
+
+// DescribeVolumeAttributeOutput is the answer of DescribeVolumeAttribute: shape DescribeVolumeAttributeResult.
+type DescribeVolumeAttributeOutput struct {
+	AutoEnableIO *AttributeBooleanValue `xml:"autoEnableIO"`
+	ProductCodes []ProductCode          `xml:"productCodes>item" nil:"omit"`
+	VolumeId     *string                `xml:"volumeId"`
+}
+
+// DescribeVolumeStatusInput is the request of DescribeVolumeStatus: shape DescribeVolumeStatusRequest.
+type DescribeVolumeStatusInput struct {
+	DryRun                  *bool    `query:"DryRun"`
+	Filters                 []Filter `query:"Filter"`
+	IncludeManagedResources *bool    `query:"IncludeManagedResources"`
+	MaxResults              *int32   `query:"MaxResults"`
+	NextToken               *string  `query:"NextToken"`
+	VolumeIds               []string `query:"VolumeId"`
+}
+
+// DescribeVolumeStatusOutput is the answer of DescribeVolumeStatus: shape DescribeVolumeStatusResult.
+type DescribeVolumeStatusOutput struct {
+	NextToken      *string            `xml:"nextToken"`
+	VolumeStatuses []VolumeStatusItem `xml:"volumeStatusSet>item"`
+}
+
 // DescribeVolumesInput is the request of DescribeVolumes: shape DescribeVolumesRequest.
 type DescribeVolumesInput struct {
 	DryRun                  *bool    `query:"DryRun"`
@@ -585,6 +707,21 @@ type DescribeVolumesInput struct {
 type DescribeVolumesOutput struct {
 	NextToken *string  `xml:"nextToken"`
 	Volumes   []Volume `xml:"volumeSet>item"`
+}
+
+// DescribeVolumesModificationsInput is the request of DescribeVolumesModifications: shape DescribeVolumesModificationsRequest.
+type DescribeVolumesModificationsInput struct {
+	DryRun     *bool    `query:"DryRun"`
+	Filters    []Filter `query:"Filter"`
+	MaxResults *int32   `query:"MaxResults"`
+	NextToken  *string  `query:"NextToken"`
+	VolumeIds  []string `query:"VolumeId"`
+}
+
+// DescribeVolumesModificationsOutput is the answer of DescribeVolumesModifications: shape DescribeVolumesModificationsResult.
+type DescribeVolumesModificationsOutput struct {
+	NextToken            *string              `xml:"nextToken"`
+	VolumesModifications []VolumeModification `xml:"volumeModificationSet>item"`
 }
 
 // DescribeVpcAttributeInput is the request of DescribeVpcAttribute: shape DescribeVpcAttributeRequest.
@@ -617,6 +754,28 @@ type DescribeVpcsOutput struct {
 	Vpcs      []Vpc   `xml:"vpcSet>item"`
 }
 
+// DetachVolumeInput is the request of DetachVolume: shape DetachVolumeRequest.
+type DetachVolumeInput struct {
+	Device     *string `query:"Device"`
+	DryRun     *bool   `query:"DryRun"`
+	Force      *bool   `query:"Force"`
+	InstanceId *string `query:"InstanceId"`
+	VolumeId   *string `query:"VolumeId" valid:"required"`
+}
+
+// DetachVolumeOutput is the answer of DetachVolume: shape VolumeAttachment.
+type DetachVolumeOutput struct {
+	AssociatedResource    *string    `xml:"associatedResource"`
+	AttachTime            *time.Time `xml:"attachTime"`
+	DeleteOnTermination   *bool      `xml:"deleteOnTermination"`
+	Device                *string    `xml:"device"`
+	EbsCardIndex          *int32     `xml:"ebsCardIndex"`
+	InstanceId            *string    `xml:"instanceId"`
+	InstanceOwningService *string    `xml:"instanceOwningService"`
+	State                 *string    `xml:"status"`
+	VolumeId              *string    `xml:"volumeId"`
+}
+
 // DisableImageDeprecationInput is the request of DisableImageDeprecation: shape DisableImageDeprecationRequest.
 type DisableImageDeprecationInput struct {
 	DryRun  *bool   `query:"DryRun"`
@@ -639,6 +798,15 @@ type EnableImageDeprecationInput struct {
 type EnableImageDeprecationOutput struct {
 	Return *bool `xml:"return"`
 }
+
+// EnableVolumeIOInput is the request of EnableVolumeIO: shape EnableVolumeIORequest.
+type EnableVolumeIOInput struct {
+	DryRun   *bool   `query:"DryRun"`
+	VolumeId *string `query:"VolumeId" valid:"required"`
+}
+
+// EnableVolumeIOOutput is the answer of EnableVolumeIO, which has no members.
+type EnableVolumeIOOutput struct{}
 
 // GetConsoleOutputInput is the request of GetConsoleOutput: shape GetConsoleOutputRequest.
 type GetConsoleOutputInput struct {
@@ -824,6 +992,32 @@ type ModifySubnetAttributeInput struct {
 
 // ModifySubnetAttributeOutput is the answer of ModifySubnetAttribute, which has no members.
 type ModifySubnetAttributeOutput struct{}
+
+// ModifyVolumeInput is the request of ModifyVolume: shape ModifyVolumeRequest.
+type ModifyVolumeInput struct {
+	DryRun             *bool   `query:"DryRun"`
+	Iops               *int32  `query:"Iops"`
+	MultiAttachEnabled *bool   `query:"MultiAttachEnabled"`
+	Size               *int32  `query:"Size"`
+	Throughput         *int32  `query:"Throughput"`
+	VolumeId           *string `query:"VolumeId" valid:"required"`
+	VolumeType         *string `query:"VolumeType" valid:"enum=VolumeType"`
+}
+
+// ModifyVolumeOutput is the answer of ModifyVolume: shape ModifyVolumeResult.
+type ModifyVolumeOutput struct {
+	VolumeModification *VolumeModification `xml:"volumeModification"`
+}
+
+// ModifyVolumeAttributeInput is the request of ModifyVolumeAttribute: shape ModifyVolumeAttributeRequest.
+type ModifyVolumeAttributeInput struct {
+	AutoEnableIO *AttributeBooleanValue `query:"AutoEnableIO"`
+	DryRun       *bool                  `query:"DryRun"`
+	VolumeId     *string                `query:"VolumeId" valid:"required"`
+}
+
+// ModifyVolumeAttributeOutput is the answer of ModifyVolumeAttribute, which has no members.
+type ModifyVolumeAttributeOutput struct{}
 
 // ModifyVpcAttributeInput is the request of ModifyVpcAttribute: shape ModifyVpcAttributeRequest.
 type ModifyVpcAttributeInput struct {
@@ -1523,6 +1717,13 @@ type InferenceDeviceMemoryInfo struct {
 	SizeInMiB *int32 `xml:"sizeInMiB"`
 }
 
+// InitializationStatusDetails is the structure of that name.
+type InitializationStatusDetails struct {
+	EstimatedTimeToCompleteInSeconds *int64  `xml:"estimatedTimeToCompleteInSeconds"`
+	InitializationType               *string `xml:"initializationType"`
+	Progress                         *int64  `xml:"progress"`
+}
+
 // Instance is the structure of that name.
 type Instance struct {
 	AmiLaunchIndex                          *int32                                    `xml:"amiLaunchIndex"`
@@ -1816,6 +2017,13 @@ type InstanceSecondaryInterfaceSpecificationRequest struct {
 	PrivateIpAddressCount *int32                                              `query:"PrivateIpAddressCount"`
 	PrivateIpAddresses    []InstanceSecondaryInterfacePrivateIpAddressRequest `query:"PrivateIpAddress"`
 	SecondarySubnetId     *string                                             `query:"SecondarySubnetId"`
+}
+
+// InstanceSpecification is the structure of that name.
+type InstanceSpecification struct {
+	ExcludeBootVolume    *bool    `query:"ExcludeBootVolume"`
+	ExcludeDataVolumeIds []string `query:"ExcludeDataVolumeId"`
+	InstanceId           *string  `query:"InstanceId" valid:"required"`
 }
 
 // InstanceState is the structure of that name.
@@ -2300,6 +2508,23 @@ type Snapshot struct {
 	VolumeSize                *int32     `xml:"volumeSize"`
 }
 
+// SnapshotInfo is the structure of that name.
+type SnapshotInfo struct {
+	AvailabilityZone *string    `xml:"availabilityZone"`
+	Description      *string    `xml:"description"`
+	Encrypted        *bool      `xml:"encrypted"`
+	OutpostArn       *string    `xml:"outpostArn"`
+	OwnerId          *string    `xml:"ownerId"`
+	Progress         *string    `xml:"progress"`
+	SnapshotId       *string    `xml:"snapshotId"`
+	SseType          *string    `xml:"sseType"`
+	StartTime        *time.Time `xml:"startTime"`
+	State            *string    `xml:"state"`
+	Tags             []Tag      `xml:"tagSet>item"`
+	VolumeId         *string    `xml:"volumeId"`
+	VolumeSize       *int32     `xml:"volumeSize"`
+}
+
 // SpotMarketOptions is the structure of that name.
 type SpotMarketOptions struct {
 	BlockDurationMinutes         *int32     `query:"BlockDurationMinutes"`
@@ -2452,6 +2677,77 @@ type VolumeAttachment struct {
 	VolumeId              *string    `xml:"volumeId"`
 }
 
+// VolumeModification is the structure of that name.
+type VolumeModification struct {
+	EndTime                    *time.Time        `xml:"endTime"`
+	ModificationState          *string           `xml:"modificationState"`
+	Operator                   *OperatorResponse `xml:"operator"`
+	OriginalIops               *int32            `xml:"originalIops"`
+	OriginalMultiAttachEnabled *bool             `xml:"originalMultiAttachEnabled"`
+	OriginalSize               *int32            `xml:"originalSize"`
+	OriginalThroughput         *int32            `xml:"originalThroughput"`
+	OriginalVolumeType         *string           `xml:"originalVolumeType"`
+	Progress                   *int64            `xml:"progress"`
+	StartTime                  *time.Time        `xml:"startTime"`
+	StatusMessage              *string           `xml:"statusMessage"`
+	TargetIops                 *int32            `xml:"targetIops"`
+	TargetMultiAttachEnabled   *bool             `xml:"targetMultiAttachEnabled"`
+	TargetSize                 *int32            `xml:"targetSize"`
+	TargetThroughput           *int32            `xml:"targetThroughput"`
+	TargetVolumeType           *string           `xml:"targetVolumeType"`
+	VolumeId                   *string           `xml:"volumeId"`
+}
+
+// VolumeStatusAction is the structure of that name.
+type VolumeStatusAction struct {
+	Code        *string `xml:"code"`
+	Description *string `xml:"description"`
+	EventId     *string `xml:"eventId"`
+	EventType   *string `xml:"eventType"`
+}
+
+// VolumeStatusAttachmentStatus is the structure of that name.
+type VolumeStatusAttachmentStatus struct {
+	InstanceId    *string `xml:"instanceId"`
+	IoPerformance *string `xml:"ioPerformance"`
+}
+
+// VolumeStatusDetails is the structure of that name.
+type VolumeStatusDetails struct {
+	Name   *string `xml:"name"`
+	Status *string `xml:"status"`
+}
+
+// VolumeStatusEvent is the structure of that name.
+type VolumeStatusEvent struct {
+	Description *string    `xml:"description"`
+	EventId     *string    `xml:"eventId"`
+	EventType   *string    `xml:"eventType"`
+	InstanceId  *string    `xml:"instanceId"`
+	NotAfter    *time.Time `xml:"notAfter"`
+	NotBefore   *time.Time `xml:"notBefore"`
+}
+
+// VolumeStatusInfo is the structure of that name.
+type VolumeStatusInfo struct {
+	Details []VolumeStatusDetails `xml:"details>item"`
+	Status  *string               `xml:"status"`
+}
+
+// VolumeStatusItem is the structure of that name.
+type VolumeStatusItem struct {
+	Actions                     []VolumeStatusAction           `xml:"actionsSet>item"`
+	AttachmentStatuses          []VolumeStatusAttachmentStatus `xml:"attachmentStatuses>item"`
+	AvailabilityZone            *string                        `xml:"availabilityZone"`
+	AvailabilityZoneId          *string                        `xml:"availabilityZoneId"`
+	Events                      []VolumeStatusEvent            `xml:"eventsSet>item"`
+	InitializationStatusDetails *InitializationStatusDetails   `xml:"initializationStatusDetails"`
+	Operator                    *OperatorResponse              `xml:"operator"`
+	OutpostArn                  *string                        `xml:"outpostArn"`
+	VolumeId                    *string                        `xml:"volumeId"`
+	VolumeStatus                *VolumeStatusInfo              `xml:"volumeStatus"`
+}
+
 // Vpc is the structure of that name.
 type Vpc struct {
 	BlockPublicAccessStates     *BlockPublicAccessStates      `xml:"blockPublicAccessStates"`
@@ -2541,6 +2837,7 @@ var Enums = awsquery.Enums{
 	"ArchitectureValues":                      {"i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"},
 	"BootModeValues":                          {"legacy-bios", "uefi", "uefi-preferred"},
 	"CapacityReservationPreference":           {"capacity-reservations-only", "open", "none"},
+	"CopyTagsFromSource":                      {"volume"},
 	"HostnameType":                            {"ip-name", "resource-name"},
 	"HttpTokensState":                         {"optional", "required"},
 	"ImageAttributeName":                      {"description", "kernel", "ramdisk", "launchPermission", "productCodes", "blockDeviceMapping", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "imdsSupport", "deregistrationProtection"},
@@ -2566,6 +2863,7 @@ var Enums = awsquery.Enums{
 	"SpotInstanceType":                        {"one-time", "persistent"},
 	"Tenancy":                                 {"default", "dedicated", "host"},
 	"TpmSupportValues":                        {"v2.0"},
+	"VolumeAttributeName":                     {"autoEnableIO", "productCodes"},
 	"VolumeType":                              {"standard", "io1", "io2", "gp2", "sc1", "st1", "gp3"},
 	"VpcAttributeName":                        {"enableDnsSupport", "enableDnsHostnames", "enableNetworkAddressUsageMetrics"},
 	"VpcEncryptionControlExclusionStateInput": {"enable", "disable"},

@@ -176,11 +176,15 @@ func wireAttached(v instanceView) []ec2api.InstanceBlockDeviceMapping {
 	var out []ec2api.InstanceBlockDeviceMapping
 	for _, vol := range v.volumes {
 		a := attachedTo(vol, v.ID)
+		state := a.State
+		if state == origami.Busy { // which volumes know, and instances do not
+			state = origami.Detaching
+		}
 		out = append(out, ec2api.InstanceBlockDeviceMapping{
 			DeviceName: text(a.Device),
 			Ebs: &ec2api.EbsInstanceBlockDevice{
 				AttachTime: ptr(a.Attached), DeleteOnTermination: ptr(a.DeleteOnTermination),
-				Status: text(a.State), VolumeId: text(vol.ID),
+				Status: text(state), VolumeId: text(vol.ID),
 			},
 		})
 	}

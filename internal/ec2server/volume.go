@@ -64,14 +64,19 @@ func wireVolume(v *origami.Volume, tags origami.Tags) ec2api.Volume {
 		out.Throughput = ptr(int32(v.Throughput))
 	}
 	for _, a := range v.Attachments {
-		out.Attachments = append(out.Attachments, ec2api.VolumeAttachment{
-			AttachTime:          ptr(a.Attached),
-			DeleteOnTermination: ptr(a.DeleteOnTermination),
-			Device:              text(a.Device),
-			InstanceId:          text(a.Instance),
-			State:               text(a.State),
-			VolumeId:            text(v.ID),
-		})
+		out.Attachments = append(out.Attachments, wireAttachment(v.ID, a))
 	}
 	return out
+}
+
+// wireAttachment writes an attachment of a volume.
+func wireAttachment(id origami.VolumeID, a origami.Attachment) ec2api.VolumeAttachment {
+	return ec2api.VolumeAttachment{
+		AttachTime:          ptr(a.Attached),
+		DeleteOnTermination: ptr(a.DeleteOnTermination),
+		Device:              text(a.Device),
+		InstanceId:          text(a.Instance),
+		State:               text(a.State),
+		VolumeId:            text(id),
+	}
 }
