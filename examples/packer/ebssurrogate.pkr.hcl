@@ -90,7 +90,7 @@ source "amazon-ebssurrogate" "build" {
   ami_root_device {
     source_device_name    = "/dev/sdf"
     device_name           = "/dev/sda1"
-    volume_size           = 4
+    volume_size           = 3
     volume_type           = "gp3"
     delete_on_termination = true
   }
