@@ -102,6 +102,8 @@ func wireInstance(v instanceView, tags origami.Tags) ec2api.Instance {
 		ClientToken:           text(v.ClientToken),
 		EbsOptimized:          ptr(v.EBSOptimized),
 		EnaSupport:            ptr(v.ENASupport),
+		EnclaveOptions:        &ec2api.EnclaveOptions{Enabled: ptr(false)},
+		HibernationOptions:    &ec2api.HibernationOptions{Configured: ptr(false)},
 		Hypervisor:            text(v.Hypervisor),
 		ImageId:               text(v.Image),
 		InstanceId:            text(v.ID),
@@ -142,6 +144,9 @@ func wireInstance(v instanceView, tags origami.Tags) ec2api.Instance {
 	}
 	if v.State == origami.InstanceTerminated {
 		return out // no network any more
+	}
+	out.PrivateDnsNameOptions = &ec2api.PrivateDnsNameOptionsResponse{
+		HostnameType: ptr("ip-name"), EnableResourceNameDnsARecord: ptr(false), EnableResourceNameDnsAAAARecord: ptr(false),
 	}
 	out.SourceDestCheck = ptr(true)
 	out.SubnetId, out.VpcId = text(v.Subnet), text(v.VPC)
