@@ -131,7 +131,7 @@ func openDisk(name string, src io.ReaderAt, size int64) (disk.Image, string, err
 		d.Close()
 		return nil, "", origami.Errorf("InvalidFormat", "The disk image cannot be imported: it is empty")
 	}
-	return d, name, nil
+	return fenced{d}, name, nil
 }
 
 func openFormat(name string, src io.ReaderAt, size int64) (disk.Image, string, error) {
