@@ -58,7 +58,7 @@ Start it, and point any AWS client at it:
 	root.AddCommand(
 		serveCommand(), envCommand(), accountCommand(), importCommand(),
 		imagesCommand(), instancesCommand(), snapshotsCommand(), usageCommand(),
-		consoleCommand(), sshCommand(), mountCommand(), manCommand(),
+		consoleCommand(), sshCommand(), mountCommand(), checkCommand(), manCommand(),
 	)
 	return root
 }
