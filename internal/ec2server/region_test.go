@@ -57,14 +57,16 @@ var clock = time.Date(2024, 5, 1, 12, 0, 0, 123e6, time.UTC)
 // volumes, task queue, machines that exist in memory only, and the front door.
 // Two accounts have keys to it.
 type installation struct {
-	t       *testing.T
-	url     string
-	db      *metadb.DB
-	ebs     *ebs.Service
-	volumes durable.FS
-	host    *vmmtest.Host
-	a, b    *account
-	log     *syncBuffer
+	t         *testing.T
+	url       string
+	http      *http.Client // of this installation alone
+	db        *metadb.DB
+	ebs       *ebs.Service
+	volumes   durable.FS
+	host      *vmmtest.Host
+	instances *instance.Service
+	a, b      *account
+	log       *syncBuffer
 	// expected is in the lines of the log about errors that the test provokes;
 	// any other error fails the test.
 	expected string
@@ -127,7 +129,8 @@ func open(t *testing.T) *installation {
 			Regions: []origami.Region{home, abroad}, TokenKey: [32]byte{1, 2, 3},
 		}), ec2server.Options{})},
 	}))
-	i.url, i.db, i.ebs, i.volumes, i.host = door.URL, db, snapshots, volumes, driver.Host()
+	i.http = door.Client()
+	i.url, i.db, i.ebs, i.volumes, i.host, i.instances = door.URL, db, snapshots, volumes, driver.Host(), instances
 	t.Cleanup(func() {
 		door.Close()
 		stop()
@@ -180,7 +183,7 @@ func (i *installation) account(accounts *iam.Service, name string) *account {
 // in is a client that acts for the account in a region.
 func (a *account) in(region origami.Region) *ec2.Client {
 	return ec2.New(ec2.Options{
-		Region: string(region), BaseEndpoint: &a.i.url, Retryer: aws.NopRetryer{},
+		Region: string(region), BaseEndpoint: &a.i.url, HTTPClient: a.i.http, Retryer: aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: a.key.ID, SecretAccessKey: a.key.Secret}, nil
 		}),
@@ -209,7 +212,7 @@ func (a *account) send(t *testing.T, region origami.Region, form url.Values) (in
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := a.i.http.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
