@@ -30,6 +30,8 @@ type options struct {
 	grace        time.Duration
 	cache        int64 // MiB
 	logLevel     slog.Level
+	metrics      string // address, or "" for none
+	audit        string // path, or "" for none
 }
 
 func serveCommand() *cobra.Command { return serveCommandWith(serve) }
@@ -65,6 +67,8 @@ and it finds them again when it starts.`,
 	f.DurationVar(&o.grace, "shutdown-grace", 2*time.Minute, "how long a guest may take to shut down before it is powered off")
 	f.Int64Var(&o.cache, "cache-mib", 64, "memory for decoded blocks, in MiB")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.metrics, "metrics", "", "address of /metrics, /healthz and /readyz, which are open to whoever reaches it: 127.0.0.1:9773 (default: none)")
+	f.StringVar(&o.audit, "audit-log", "", "file to which a line of JSON is added for every request that changes something (default: none)")
 	return c
 }
 
@@ -91,6 +95,11 @@ func (o *options) parse(dir, prefix, level string, regions []string) error {
 	}
 	if o.cache < 1 || o.cache > 1<<20 {
 		return fmt.Errorf("--cache-mib: %d is not between 1 and %d", o.cache, 1<<20)
+	}
+	if o.metrics != "" {
+		if err := checkAddress(o.metrics); err != nil {
+			return err
+		}
 	}
 	seen := make(map[string]bool)
 	for _, r := range regions {

@@ -55,6 +55,12 @@ type service struct {
 	vmie      *vmie.Service
 
 	background sync.WaitGroup
+
+	monitor        *monitor
+	stopMonitor    context.CancelFunc // nil without --metrics
+	monitored      chan struct{}      // closed when it has ended
+	metricsAddress string             // where it listens
+	audit          *auditLog          // nil without --audit-log
 }
 
 // serve runs the service until ctx ends.
@@ -69,7 +75,7 @@ func serve(ctx context.Context, o options, out io.Writer) (err error) {
 	defer lock.Close()
 	s := &service{o: o, log: newLogger(o.logLevel), ctx: ctx}
 	defer func() { err = errors.Join(err, s.close()) }()
-	for _, build := range []func() error{s.openStores, s.openAccounts, s.openConcepts} {
+	for _, build := range []func() error{s.openMonitor, s.openAudit, s.openStores, s.openAccounts, s.openConcepts} {
 		if err := build(); err != nil {
 			return err
 		}
@@ -161,6 +167,10 @@ func (s *service) close() error {
 	if s.db != nil {
 		add(s.db.Close())
 	}
+	if s.audit != nil {
+		add(s.audit.close())
+	}
+	s.closeMonitor()
 	return errors.Join(errs...)
 }
 
@@ -198,6 +208,10 @@ func (s *service) run(out io.Writer) error {
 	spawn(func() error { return s.instances.Serve(ctx) })
 	spawn(func() error { return serveHTTP(ctx, l, api, nil) })
 	spawn(func() error { return serveHTTP(ctx, localserver.Listener(local), own, localserver.ConnContext) })
+	working := s.working
+	s.monitor.check.Store(&working)
+	defer s.monitor.check.Store(nil)
+	s.monitor.metrics.registry.MustRegister(state{s.db, s.store})
 	fmt.Fprint(out, s.o.banner(url))
 	s.log.Info("serving", "endpoint", url, "data_dir", string(s.o.dir), "regions", joinRegions(s.o.regions, ","), "vmm", s.o.vmm)
 	select {
@@ -228,6 +242,10 @@ func (s *service) doors() (api, own http.Handler, err error) {
 		Regions:     s.o.regions,
 		Services:    map[string]endpoint.Service{"ec2": ec2, "sts": &stsserver.Handler{}},
 		Logger:      s.log,
+		Observe:     s.monitor.metrics.observe,
+	}
+	if s.audit != nil {
+		c.Audit = s.audit.add
 	}
 	api = endpoint.New(c)
 	c.Services = map[string]endpoint.Service{localserver.Service: &localserver.Handler{

@@ -64,6 +64,14 @@ type Config struct {
 
 	Clock  func() time.Time // nil means time.Now
 	Logger *slog.Logger
+
+	// Observe, if not nil, hears of every request when it has been answered.
+	Observe func(Call)
+
+	// Audit, if not nil, hears of every verified request before its answer
+	// goes out. If it fails the answer does not: the client gets an internal
+	// error, since what is not in the audit must not look as if it were.
+	Audit func(Call) error
 }
 
 // Handler is the front door.
@@ -93,6 +101,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h: h, r: r, w: recorder{ResponseWriter: w}, start: h.c.Clock(),
 		who: origami.Caller{Request: uuid.NewString()}, service: h.fallback,
 	}
+	x.w.audit = x.audit
 	x.w.Header().Set("X-Amzn-Requestid", x.who.Request)
 	defer x.log()
 	defer x.fence()
@@ -101,6 +110,28 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else if x.w.status == 0 {
 		x.w.WriteHeader(http.StatusOK)
 	}
+	x.finish()
+}
+
+// finish sends what has not gone out yet.
+func (x *exchange) finish() {
+	if x.w.release(nil) != nil {
+		x.unaudited()
+	}
+}
+
+// unaudited answers a request that could not be audited, of which nothing has
+// gone out.
+func (x *exchange) unaudited() {
+	err := x.w.refused
+	x.w.refused, x.w.status = nil, 0
+	for name := range x.w.Header() {
+		if name != "X-Amzn-Requestid" {
+			x.w.Header().Del(name)
+		}
+	}
+	x.fail(err)
+	_ = x.w.release(nil) // there is no audit left that could fail
 }
 
 // exchange is one request on its way through the door.
@@ -113,6 +144,7 @@ type exchange struct {
 	name    string // of the service, as the request claims
 	service Service
 	action  string
+	body    []byte       // read, and bounded
 	code    origami.Code // of the error answered
 	err     error        // internal error, for the log
 }
@@ -125,7 +157,7 @@ func (x *exchange) serve() error {
 	if err != nil {
 		return bodyError(err)
 	}
-	x.action = actionOf(x.r, body)
+	x.action, x.body = nameAction(x.r, actionOf(x.r, body)), body
 	if err := x.authenticate(body); err != nil {
 		return err
 	}
@@ -202,6 +234,9 @@ func (x *exchange) fail(err error) {
 		x.err = e.Err
 	}
 	x.code = e.Code
+	if x.w.refused != nil {
+		return // nothing is out, and finish answers
+	}
 	if x.w.status != 0 {
 		// Part of an answer is out; the client must not take it for a whole.
 		panic(http.ErrAbortHandler)
@@ -220,6 +255,7 @@ func (x *exchange) fence() {
 		panic(p)
 	}
 	x.fail(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+	x.finish()
 }
 
 // log writes the access log, one line for each request.
@@ -245,6 +281,9 @@ func (x *exchange) log() {
 		attrs = append(attrs, slog.Any("error", x.err))
 	}
 	x.h.c.Logger.LogAttrs(x.r.Context(), level, "request", attrs...)
+	if x.h.c.Observe != nil {
+		x.h.c.Observe(x.call())
+	}
 }
 
 // withoutSignature takes the presigned form's parameters out of a query. What

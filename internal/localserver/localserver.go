@@ -59,6 +59,16 @@ const (
 	MountPath     = "/mount"
 )
 
+// Known reports whether there is a request of this path, given without the
+// slash.
+func Known(name string) bool {
+	switch "/" + name {
+	case ImportPath, UsagePath, HoldingsPath, DeletingPath, AddressesPath, ConsolePath, MountPath:
+		return true
+	}
+	return false
+}
+
 // progressEvery is how often progress is told.
 const progressEvery = 100 * time.Millisecond
 

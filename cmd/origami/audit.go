@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"origami"
+	"origami/internal/endpoint"
+	"origami/internal/localserver"
+)
+
+// auditLog appends a line for each request that changes something, before its
+// answer goes out. It holds no parameters: they may be secret.
+//
+// Whoever rotates the file renames it; the next line begins a new one. Lines
+// are written whole. They survive the death of the process; a loss of power may
+// take the last ones.
+type auditLog struct {
+	path string
+
+	mu   sync.Mutex // guards file
+	file *os.File
+}
+
+// auditRecord is a line of the audit log.
+type auditRecord struct {
+	Time      time.Time         `json:"time"`
+	Request   string            `json:"requestId"`
+	Account   origami.AccountID `json:"accountId"`
+	Principal string            `json:"principal"`
+	AccessKey string            `json:"accessKeyId"`
+	Region    origami.Region    `json:"region"`
+	Service   string            `json:"service"`
+	Action    string            `json:"action"`
+	Resources []string          `json:"resources"`
+	Source    string            `json:"source"` // "@" is the local socket
+	Agent     string            `json:"userAgent"`
+	Outcome   string            `json:"outcome"` // success, refused, dry-run or error
+	Status    int               `json:"status"`
+	Code      origami.Code      `json:"errorCode,omitempty"`
+}
+
+// openAudit opens the audit log, so that a path which cannot be written is
+// found out at once.
+func openAudit(path string) (*auditLog, error) {
+	a := &auditLog{path: path}
+	if err := a.reopen(); err != nil {
+		return nil, fmt.Errorf("open audit log: %w", err)
+	}
+	return a, nil
+}
+
+// reopen opens the file of the log's name if that is not the one in hand.
+func (a *auditLog) reopen() error {
+	now, err := os.Stat(a.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err == nil && a.file != nil {
+		if has, err := a.file.Stat(); err == nil && os.SameFile(has, now) {
+			return nil
+		}
+	}
+	f, err := os.OpenFile(a.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	if a.file != nil {
+		a.file.Close() // every line in it was written
+	}
+	a.file = f
+	return nil
+}
+
+// add writes the line of a call that changes something.
+func (a *auditLog) add(c endpoint.Call) error {
+	if readOnly(c.Service, c.Action) {
+		return nil
+	}
+	line, err := json.Marshal(auditRecord{
+		Time: c.Start.UTC(), Request: c.Caller.Request, Account: c.Caller.Account, Principal: c.Caller.ARN,
+		AccessKey: c.Caller.AccessKey, Region: c.Caller.Region, Service: c.Service, Action: c.Action,
+		Resources: append([]string{}, c.Resources...), Source: c.Remote, Agent: short(c.Agent),
+		Outcome: outcome(c), Status: c.Status, Code: c.Code,
+	})
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.reopen(); err != nil {
+		return err
+	}
+	_, err = a.file.Write(append(line, '\n'))
+	return err
+}
+
+func (a *auditLog) close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.file.Close()
+}
+
+// readOnly says whether an action changes nothing, and is not worth a line.
+// What reads the bytes of disks is.
+func readOnly(service, action string) bool {
+	if service == localserver.Service {
+		switch "/" + action {
+		case localserver.ImportPath, localserver.MountPath:
+			return false
+		}
+		return true
+	}
+	for _, verb := range []string{"Describe", "Get", "List", "Search"} {
+		if strings.HasPrefix(action, verb) {
+			return true
+		}
+	}
+	return false
+}
+
+// outcome tells how a call ended.
+func outcome(c endpoint.Call) string {
+	switch {
+	case c.Code == origami.CodeDryRunOperation:
+		return "dry-run"
+	case c.Status >= 500:
+		return "error"
+	case c.Code != "" || c.Status >= 400:
+		return "refused"
+	}
+	return "success"
+}
+
+// short bounds what a client says of itself.
+func short(s string) string {
+	const limit = 256
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "")
+	}
+	return s
+}
+
+// openAudit opens the audit log if there is to be one.
+func (s *service) openAudit() error {
+	if s.o.audit == "" {
+		return nil
+	}
+	var err error
+	s.audit, err = openAudit(s.o.audit)
+	return err
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// freeAddress finds an address of loopback that was free a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+// sample finds the value of a metric with its labels.
+func sample(t *testing.T, page, metric string) float64 {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(metric) + ` (\S+)$`).FindStringSubmatch(page)
+	if m == nil {
+		t.Errorf("there is no metric %s", metric)
+		return -1
+	}
+	v, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		t.Error(err)
+	}
+	return v
+}
+
+func TestMonitor(t *testing.T) {
+	t.Parallel()
+	address := freeAddress(t)
+	n := install(t, "--metrics", address)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if status, text := get(t, "http://"+address+path); status != http.StatusOK {
+			t.Errorf("%s = %d %s", path, status, text)
+		}
+	}
+	image, _ := n.importDisk("base", random(8, 1<<20))
+	n.launch(image, "web")
+	for range 3 {
+		n.must("DescribeImages")
+	}
+	n.call("DeregisterImage", "ImageId", "ami-00000000000000000")
+	n.call("MakeMetrics" + strings.Repeat("x", 50))
+	status, page := get(t, "http://"+address+"/metrics")
+	if status != http.StatusOK {
+		t.Fatalf("/metrics = %d %s", status, page)
+	}
+	for metric, want := range map[string]float64{
+		`origami_requests_total{action="DescribeImages",code="",service="ec2",status="200"}`:                       3,
+		`origami_request_duration_seconds_count{action="DescribeImages",service="ec2"}`:                            3,
+		`origami_requests_total{action="DeregisterImage",code="InvalidAMIID.NotFound",service="ec2",status="400"}`: 1,
+		`origami_requests_total{action="other",code="InvalidAction",service="ec2",status="400"}`:                   1,
+		`origami_requests_total{action="import",code="",service="origami",status="200"}`:                           1,
+		`origami_instances{region="us-east-1",state="running"}`:                                                    1,
+		`origami_tasks{kind="instance.start",state="done"}`:                                                        1,
+		`origami_store_garbage_packs`: 0,
+	} {
+		if got := sample(t, page, metric); got != want {
+			t.Errorf("%s = %v, want %v", metric, got, want)
+		}
+	}
+	if got := sample(t, page, "origami_store_bytes"); got < 1<<20 {
+		t.Errorf("origami_store_bytes = %v", got)
+	}
+	if strings.Contains(page, "MakeMetrics") {
+		t.Error("a client can make labels")
+	}
+	if status, _ := get(t, "http://"+address+"/"); status != http.StatusNotFound {
+		t.Errorf("/ = %d", status)
+	}
+	// None of it is on the port of the API.
+	var e environment
+	n.json(&e, "env")
+	if status, _ := get(t, e.Endpoint+"/metrics"); status == http.StatusOK {
+		t.Error("the API serves metrics to anybody")
+	}
+}
+
+// TestNotReady asks a monitor whose service does not serve.
+func TestNotReady(t *testing.T) {
+	t.Parallel()
+	s := &service{o: options{metrics: "127.0.0.1:0"}, log: newLogger(100), ctx: t.Context()}
+	if err := s.openMonitor(); err != nil {
+		t.Fatal(err)
+	}
+	defer s.closeMonitor()
+	if status, text := get(t, "http://"+s.metricsAddress+"/readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz = %d %s", status, text)
+	}
+	if status, text := get(t, "http://"+s.metricsAddress+"/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz = %d %s", status, text)
+	}
+	for _, address := range []string{":9773", "9773", "localhost"} {
+		if checkAddress(address) == nil {
+			t.Errorf("--metrics %s is accepted", address)
+		}
+	}
+}
+
+func TestAuditLog(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "audit.log")
+	n := install(t, "--audit-log", file)
+	image, snapshot := n.importDisk("base", random(9, 1<<20))
+	n.must("DescribeImages")
+	n.must("CreateTags", "ResourceId.1", image, "Tag.1.Key", "password", "Tag.1.Value", "hunter2")
+	// Rotated: the next line begins a new file.
+	if err := os.Rename(file, file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	id := n.launch(image, "web")
+	n.call("DeleteSnapshot", "SnapshotId", snapshot)
+	n.call("DeleteSnapshot", "SnapshotId", snapshot, "DryRun", "true")
+
+	type line struct{ action, resource, outcome, code string }
+	want := map[string][]line{
+		file + ".1": {{"import", image, "success", ""}, {"CreateTags", image, "success", ""}},
+		file: {
+			{"RunInstances", id, "success", ""},
+			{"DeleteSnapshot", snapshot, "refused", "InvalidSnapshot.InUse"},
+			{"DeleteSnapshot", snapshot, "dry-run", "DryRunOperation"},
+		},
+	}
+	var e environment
+	n.json(&e, "env")
+	for file, lines := range want {
+		records, text := auditRecords(t, file)
+		if len(records) != len(lines) {
+			t.Fatalf("%s = %s, want %d lines", file, text, len(lines))
+		}
+		for i, r := range records {
+			got := line{r.Action, lines[i].resource, r.Outcome, string(r.Code)}
+			if got != lines[i] || r.Action != "import" && !slices.Contains(r.Resources, lines[i].resource) {
+				t.Errorf("line %d = %+v, want %+v", i, r, lines[i])
+			}
+			if r.Account != e.Account || r.AccessKey != e.AccessKey || r.Request == "" || r.Source == "" || r.Time.IsZero() || r.Region != e.Region {
+				t.Errorf("line %d does not say who: %+v", i, r)
+			}
+		}
+		if strings.Contains(text, "hunter2") || strings.Contains(text, e.Secret) {
+			t.Errorf("%s holds secrets: %s", file, text)
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v, want mode 0600", file, info.Mode(), err)
+		}
+	}
+}
+
+func auditRecords(t *testing.T, file string) ([]auditRecord, string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []auditRecord
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		var r auditRecord
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			t.Fatalf("%v in %q", err, lines.Text())
+		}
+		all = append(all, r)
+	}
+	return all, string(text)
+}
+
+// TestAuditUnwritable takes the audit log away under the service.
+func TestAuditUnwritable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := install(t, "--audit-log", filepath.Join(dir, "audit.log"))
+	if err := os.Remove(filepath.Join(dir, "audit.log")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "audit.log"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if status, answer := n.call("CreateKeyPair", "KeyName", "k"); status != http.StatusInternalServerError || strings.Contains(answer, "keyMaterial") {
+		t.Errorf("without an audit CreateKeyPair = %d %s", status, answer)
+	}
+	n.must("DescribeKeyPairs")
+}
