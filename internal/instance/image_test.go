@@ -18,8 +18,8 @@ import (
 	"origami/internal/metadb"
 )
 
-// available waits for an image that must not fail.
-func available(t *testing.T, r *instancetest.Region, id origami.ImageID) *origami.Image {
+// finished waits for an image that must not fail.
+func finished(t *testing.T, r *instancetest.Region, id origami.ImageID) *origami.Image {
 	t.Helper()
 	img := r.WaitImage(region, id)
 	if img.State != origami.ImageAvailable {
@@ -79,7 +79,7 @@ func TestCreateImage(t *testing.T) {
 			if img.State != origami.ImagePending {
 				t.Errorf("the answer is %s", img.State)
 			}
-			got := available(t, r, img.ID)
+			got := finished(t, r, img.ID)
 			r.WaitIdle()
 			r.Hook(instancetest.Hooks{})
 			if shutdowns.Load() != tt.shutdowns || starts.Load() != tt.shutdowns {
@@ -183,7 +183,7 @@ func TestImageMapping(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, d := range available(t, r, img.ID).BlockDevices {
+			for _, d := range finished(t, r, img.ID).BlockDevices {
 				if d.EBS == nil {
 					got = append(got, d.DeviceName+" "+d.VirtualName)
 					continue
@@ -318,7 +318,7 @@ func TestFreezeFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	available(t, r, again.ID)
+	finished(t, r, again.ID)
 }
 
 // TestDeregisterDuringImage cancels an image before its volumes are frozen. Its
@@ -372,7 +372,7 @@ func TestEarlierSnapshots(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		available(t, r, img.ID)
+		finished(t, r, img.ID)
 		return r.Store.Stats().BytesStored - before
 	}
 	fill(8, 1)

@@ -89,8 +89,10 @@ func TestRecover(t *testing.T) {
 //origami:proves StartInstances StopInstances RebootInstances TerminateInstances CreateImage S47
 func TestKillDuringTasks(t *testing.T) {
 	t.Parallel()
-	start := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Start: g.wait} }
-	started := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Started: g.wait} }
+	// Snapshots that were taken are not stored while the process is copied.
+	held := newGate(t)
+	start := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Start: g.wait, Commit: held.wait} }
+	started := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Started: g.wait, Commit: held.wait} }
 	shutdown := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Shutdown: g.wait} }
 	kill := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Kill: g.wait} }
 	stop := func(r *instancetest.Region, id origami.InstanceID) error {

@@ -6,13 +6,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"origami/internal/durable"
 )
 
 // copyTree copies the files below from into the directory to, holes as holes.
 func copyTree(to, from string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && strings.HasSuffix(path, durable.TempSuffix) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -24,6 +30,8 @@ func copyTree(to, from string) error {
 		switch {
 		case d.IsDir():
 			return os.MkdirAll(target, 0o700)
+		case strings.HasSuffix(name, durable.TempSuffix):
+			return nil // garbage without its writer, which may just be renaming it
 		case d.Type().IsRegular():
 			return copyFile(target, path)
 		}
