@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -13,6 +16,7 @@ import (
 	"origami"
 	"origami/internal/endpoint"
 	"origami/internal/localserver"
+	"origami/internal/vmie"
 )
 
 // auditLog appends a line for each request that changes something, before its
@@ -83,12 +87,17 @@ func (a *auditLog) add(c endpoint.Call) error {
 	if readOnly(c.Service, c.Action) {
 		return nil
 	}
-	line, err := json.Marshal(auditRecord{
+	return a.write(auditRecord{
 		Time: c.Start.UTC(), Request: c.Caller.Request, Account: c.Caller.Account, Principal: c.Caller.ARN,
 		AccessKey: c.Caller.AccessKey, Region: c.Caller.Region, Service: c.Service, Action: c.Action,
 		Resources: append([]string{}, c.Resources...), Source: c.Remote, Agent: short(c.Agent),
-		Outcome: outcome(c), Status: c.Status, Code: c.Code,
+		Outcome: outcome(c.Status, c.Code), Status: c.Status, Code: c.Code,
 	})
+}
+
+// write appends a line.
+func (a *auditLog) write(r auditRecord) error {
+	line, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
@@ -108,14 +117,11 @@ func (a *auditLog) close() error {
 }
 
 // readOnly says whether an action changes nothing, and is not worth a line.
-// What reads the bytes of disks is.
+// What reads the bytes of disks is; what imports them has its line from
+// auditedImporter, since its answer begins before its outcome is known.
 func readOnly(service, action string) bool {
 	if service == localserver.Service {
-		switch "/" + action {
-		case localserver.ImportPath, localserver.MountPath:
-			return false
-		}
-		return true
+		return "/"+action != localserver.MountPath
 	}
 	for _, verb := range []string{"Describe", "Get", "List", "Search"} {
 		if strings.HasPrefix(action, verb) {
@@ -126,16 +132,61 @@ func readOnly(service, action string) bool {
 }
 
 // outcome tells how a call ended.
-func outcome(c endpoint.Call) string {
+func outcome(status int, code origami.Code) string {
 	switch {
-	case c.Code == origami.CodeDryRunOperation:
+	case code == origami.CodeDryRunOperation:
 		return "dry-run"
-	case c.Status >= 500:
+	case status >= 500:
 		return "error"
-	case c.Code != "" || c.Status >= 400:
+	case code != "" || status >= 400:
 		return "refused"
 	}
 	return "success"
+}
+
+// auditedImporter writes the lines of imports.
+type auditedImporter struct {
+	localserver.Importer
+	log *auditLog
+}
+
+// ImportDisk imports, and has the line written before the client hears of the
+// image.
+func (i auditedImporter) ImportDisk(ctx context.Context, who origami.Caller, r vmie.Request, src io.ReaderAt, size int64, progress func(vmie.Progress)) (*origami.Image, error) {
+	rec := auditRecord{
+		Time: time.Now().UTC(), Request: who.Request, Account: who.Account, Principal: who.ARN, AccessKey: who.AccessKey,
+		Region: who.Region, Service: localserver.Service, Action: strings.Trim(localserver.ImportPath, "/"),
+		Resources: []string{}, Source: "@", Status: http.StatusOK,
+	}
+	img, err := i.Importer.ImportDisk(ctx, who, r, src, size, progress)
+	var refused *origami.Error
+	switch {
+	case errors.As(err, &refused):
+		rec.Code = refused.Code
+	case err != nil:
+		rec.Code = origami.CodeInternalError
+	default:
+		rec.Resources = append(rec.Resources, string(img.ID))
+		for _, id := range img.Snapshots() {
+			rec.Resources = append(rec.Resources, string(id))
+		}
+	}
+	if rec.Code != "" {
+		rec.Status = rec.Code.Status()
+	}
+	rec.Outcome = outcome(rec.Status, rec.Code)
+	if auditErr := i.log.write(rec); auditErr != nil {
+		return nil, fmt.Errorf("audit the import: %w", errors.Join(auditErr, err))
+	}
+	return img, err
+}
+
+// importer is what imports, audited if there is an audit log.
+func (s *service) importer() localserver.Importer {
+	if s.audit == nil {
+		return s.vmie
+	}
+	return auditedImporter{s.vmie, s.audit}
 }
 
 // short bounds what a client says of itself.

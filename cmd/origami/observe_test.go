@@ -134,6 +134,9 @@ func TestAuditLog(t *testing.T) {
 	n := install(t, "--audit-log", file)
 	image, snapshot := n.importDisk("base", random(9, 1<<20))
 	n.must("DescribeImages")
+	if err := n.try(t.Context(), io.Discard, "import", file, "--name", "base"); err == nil {
+		t.Error("a second image of the name is imported")
+	}
 	n.must("CreateTags", "ResourceId.1", image, "Tag.1.Key", "password", "Tag.1.Value", "hunter2")
 	// Rotated: the next line begins a new file.
 	if err := os.Rename(file, file+".1"); err != nil {
@@ -145,7 +148,7 @@ func TestAuditLog(t *testing.T) {
 
 	type line struct{ action, resource, outcome, code string }
 	want := map[string][]line{
-		file + ".1": {{"import", image, "success", ""}, {"CreateTags", image, "success", ""}},
+		file + ".1": {{"import", image, "success", ""}, {"import", "", "refused", "InvalidAMIName.Duplicate"}, {"CreateTags", image, "success", ""}},
 		file: {
 			{"RunInstances", id, "success", ""},
 			{"DeleteSnapshot", snapshot, "refused", "InvalidSnapshot.InUse"},
@@ -161,7 +164,7 @@ func TestAuditLog(t *testing.T) {
 		}
 		for i, r := range records {
 			got := line{r.Action, lines[i].resource, r.Outcome, string(r.Code)}
-			if got != lines[i] || r.Action != "import" && !slices.Contains(r.Resources, lines[i].resource) {
+			if got != lines[i] || lines[i].resource != "" && !slices.Contains(r.Resources, lines[i].resource) {
 				t.Errorf("line %d = %+v, want %+v", i, r, lines[i])
 			}
 			if r.Account != e.Account || r.AccessKey != e.AccessKey || r.Request == "" || r.Source == "" || r.Time.IsZero() || r.Region != e.Region {

@@ -249,7 +249,7 @@ func (s *service) doors() (api, own http.Handler, err error) {
 	}
 	api = endpoint.New(c)
 	c.Services = map[string]endpoint.Service{localserver.Service: &localserver.Handler{
-		Importer: s.vmie, Usage: s.usage, Accountant: accountant{s}, Instances: s.instances, Snapshots: s.ebs, Log: s.log,
+		Importer: s.importer(), Usage: s.usage, Accountant: accountant{s}, Instances: s.instances, Snapshots: s.ebs, Log: s.log,
 	}}
 	c.Default = localserver.Service
 	return api, endpoint.New(c), nil
