@@ -308,8 +308,8 @@ func TestAttachOneDevice(t *testing.T) {
 		return err
 	})
 	r.WaitIdle()
-	if got := len(disks(t, r, i.ID)); got != 2 {
-		t.Errorf("the machine has %d disks, want the root and one more", got)
+	if got := len(disks(t, r, i.ID)); got != 3 {
+		t.Errorf("the machine has %d disks, want the root and two more", got)
 	}
 }
 
