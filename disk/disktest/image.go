@@ -167,7 +167,7 @@ func testExtents(t *testing.T, m disk.Image, want []byte) {
 
 func testExtentsCancelled(t *testing.T, m disk.Image) {
 	if m.Size() == 0 {
-		t.Skip("an empty disk has no extents")
+		return // it has no extents to stop at
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
