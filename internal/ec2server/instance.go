@@ -17,6 +17,7 @@ type instanceView struct {
 	*origami.Instance
 	volumes []*origami.Volume // attached, by slot
 	groups  []*origami.SecurityGroup
+	named   bool // its VPC gives public names
 }
 
 // viewInstance reads what belongs to an instance. A terminated one is no longer
@@ -36,6 +37,13 @@ func viewInstance(tx *metadb.Tx, i *origami.Instance) (instanceView, error) {
 		return cmp.Compare(attachedTo(a, i.ID).Slot, attachedTo(b, i.ID).Slot)
 	})
 	v.volumes = vols
+	if i.PublicIP.IsValid() {
+		vpc, err := tx.VPC(i.Region, i.Owner, i.VPC)
+		if err != nil {
+			return v, err
+		}
+		v.named = vpc.DNSHostnames
+	}
 	for _, id := range i.SecurityGroups {
 		g, err := tx.SecurityGroup(i.Region, i.Owner, id)
 		if isCode(err, origami.CodeInvalidGroupNotFound) {
@@ -69,7 +77,7 @@ func (v instanceView) privateDNS() string {
 // publicDNS is the public name. A loopback address has no name in any DNS, so
 // the address itself stands for it, which every client can resolve.
 func (v instanceView) publicDNS() string {
-	if !v.PublicIP.IsValid() {
+	if !v.PublicIP.IsValid() || !v.named {
 		return ""
 	}
 	return v.PublicIP.String()

@@ -275,6 +275,19 @@ func TestNetworkOfInstances(t *testing.T) {
 	named := do(t, i.a.RunInstances, run(func(in *ec2.RunInstancesInput) { in.SubnetId, in.SecurityGroups = nil, []string{"other"} })).Instances[0]
 	same(t, named.SecurityGroups, []types.GroupIdentifier{{GroupId: elsewhere, GroupName: p("other")}})
 
+	public := do(t, i.a.RunInstances, run(func(in *ec2.RunInstancesInput) {
+		in.SubnetId = nil
+		in.NetworkInterfaces = []types.InstanceNetworkInterfaceSpecification{{DeviceIndex: p(int32(0)), SubnetId: sub, AssociatePublicIpAddress: p(true)}}
+	})).Instances[0]
+	if *public.PublicDnsName != "" || public.PublicIpAddress == nil {
+		t.Errorf("got public name %q, want an address and no name", *public.PublicDnsName)
+	}
+	do(t, i.a.ModifyVpcAttribute, &ec2.ModifyVpcAttributeInput{VpcId: vpc, EnableDnsHostnames: &types.AttributeBooleanValue{Value: p(true)}})
+	shownPublic := do(t, i.a.DescribeInstances, &ec2.DescribeInstancesInput{InstanceIds: []string{*public.InstanceId}}).Reservations[0].Instances[0]
+	if *shownPublic.PublicDnsName == "" {
+		t.Error("no public name after the VPC was given public names")
+	}
+
 	fails(t, i.a.DeleteSecurityGroup, &ec2.DeleteSecurityGroupInput{GroupId: group}, "DependencyViolation", "resource "+*group+" has a dependent object")
 	fails(t, i.a.DeleteSubnet, &ec2.DeleteSubnetInput{SubnetId: sub}, "DependencyViolation", "The subnet '"+*sub+"' has dependencies and cannot be deleted.")
 
@@ -301,7 +314,7 @@ func TestNetworkOfInstances(t *testing.T) {
 	same(t, shown.SecurityGroups, []types.GroupIdentifier{{GroupId: other, GroupName: p("db")}})
 	do(t, i.a.DeleteSecurityGroup, &ec2.DeleteSecurityGroupInput{GroupId: group})
 
-	do(t, i.a.TerminateInstances, &ec2.TerminateInstancesInput{InstanceIds: []string{*launched.InstanceId, *byDefault.InstanceId}})
+	do(t, i.a.TerminateInstances, &ec2.TerminateInstancesInput{InstanceIds: []string{*launched.InstanceId, *byDefault.InstanceId, *public.InstanceId}})
 	await(t, "the subnet to be free", func() bool {
 		_, err := i.a.DeleteSubnet(t.Context(), &ec2.DeleteSubnetInput{SubnetId: sub})
 		return err == nil
