@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -82,7 +83,7 @@ func listenMount(path string) (*net.UnixListener, error) {
 
 // mountText tells how to attach what is served on a socket.
 func mountText(id origami.SnapshotID, size int64, socket string) string {
-	uri := quote("nbd+unix:///?socket=" + url.PathEscape(socket))
+	uri := quote("nbd+unix:///?socket=" + strings.ReplaceAll(url.PathEscape(socket), "%2F", "/"))
 	return fmt.Sprintf(`%[1]s (%[2]s) is served at %[3]s, read-only, until Ctrl-C.
 
 Look at it, copy it:

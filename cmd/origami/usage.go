@@ -127,31 +127,45 @@ func (t *target) printUsage(ctx context.Context, w io.Writer) error {
 }
 
 func printUsage(w io.Writer, u wholeUsage) error {
-	fmt.Fprintf(w, "Store: %s in %d packs, %s of it referred to\n\n", sizeText(u.StoredBytes), u.Packs, sizeText(u.Referenced))
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(what string, b ami.Bytes) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", what, sizeText(b.Logical), sizeText(b.Data), sizeText(b.Stored),
-			sizeText(b.Unique), sizeText(b.Reclaimable))
+	fmt.Fprintf(w, "Store: %s in %d packs, %s of it referred to\n", sizeText(u.StoredBytes), u.Packs, sizeText(u.Referenced))
+	account := bytesTable{{"all snapshots", u.Account}}
+	if err := account.print(w, "ACCOUNT"); err != nil {
+		return err
 	}
-	const columns = "\tSIZE\tDATA\tSTORED\tUNIQUE\tRECLAIMABLE"
-	fmt.Fprintln(t, "ACCOUNT"+columns)
-	row(fmt.Sprintf("%d snapshots", len(u.Snapshots)), u.Account)
-	if len(u.Images) > 0 {
-		fmt.Fprintln(t, "\t\t\t\t\t\nIMAGE"+columns)
-	}
+	var images, snapshots bytesTable
 	for _, i := range u.Images {
-		row(fmt.Sprintf("%s %s", i.ID, cell(i.Name)), i.Bytes)
-	}
-	if len(u.Snapshots) > 0 {
-		fmt.Fprintln(t, "\t\t\t\t\t\nSNAPSHOT"+columns)
+		images = append(images, bytesRow{fmt.Sprintf("%s %s", i.ID, cell(i.Name)), i.Bytes})
 	}
 	for _, s := range u.Snapshots {
-		row(string(s.ID), s.Bytes)
+		snapshots = append(snapshots, bytesRow{string(s.ID), s.Bytes})
 	}
-	if err := t.Flush(); err != nil {
+	if err := errors.Join(images.print(w, "IMAGE"), snapshots.print(w, "SNAPSHOT")); err != nil {
 		return err
 	}
 	return printRead(w, u.Volumes)
+}
+
+// bytesTable is a table of what things hold.
+type bytesTable []bytesRow
+
+type bytesRow struct {
+	what string
+	ami.Bytes
+}
+
+// print writes a table that is not empty, with an empty line before it.
+func (rows bytesTable) print(w io.Writer, title string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s\tSIZE\tDATA\tSTORED\tUNIQUE\tRECLAIMABLE\n", title)
+	for _, r := range rows {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.what, sizeText(r.Logical), sizeText(r.Data), sizeText(r.Stored),
+			sizeText(r.Unique), sizeText(r.Reclaimable))
+	}
+	return t.Flush()
 }
 
 // printRead tells how much of their snapshots volumes have read.
