@@ -17,6 +17,8 @@ type Server interface {
 	CreateDefaultVpc(ctx context.Context, who origami.Caller, in *CreateDefaultVpcInput) (*CreateDefaultVpcOutput, error)
 	CreateImage(ctx context.Context, who origami.Caller, in *CreateImageInput) (*CreateImageOutput, error)
 	CreateKeyPair(ctx context.Context, who origami.Caller, in *CreateKeyPairInput) (*CreateKeyPairOutput, error)
+	CreateLaunchTemplate(ctx context.Context, who origami.Caller, in *CreateLaunchTemplateInput) (*CreateLaunchTemplateOutput, error)
+	CreateLaunchTemplateVersion(ctx context.Context, who origami.Caller, in *CreateLaunchTemplateVersionInput) (*CreateLaunchTemplateVersionOutput, error)
 	CreateSecurityGroup(ctx context.Context, who origami.Caller, in *CreateSecurityGroupInput) (*CreateSecurityGroupOutput, error)
 	CreateSnapshot(ctx context.Context, who origami.Caller, in *CreateSnapshotInput) (*CreateSnapshotOutput, error)
 	CreateSnapshots(ctx context.Context, who origami.Caller, in *CreateSnapshotsInput) (*CreateSnapshotsOutput, error)
@@ -25,6 +27,8 @@ type Server interface {
 	CreateVolume(ctx context.Context, who origami.Caller, in *CreateVolumeInput) (*CreateVolumeOutput, error)
 	CreateVpc(ctx context.Context, who origami.Caller, in *CreateVpcInput) (*CreateVpcOutput, error)
 	DeleteKeyPair(ctx context.Context, who origami.Caller, in *DeleteKeyPairInput) (*DeleteKeyPairOutput, error)
+	DeleteLaunchTemplate(ctx context.Context, who origami.Caller, in *DeleteLaunchTemplateInput) (*DeleteLaunchTemplateOutput, error)
+	DeleteLaunchTemplateVersions(ctx context.Context, who origami.Caller, in *DeleteLaunchTemplateVersionsInput) (*DeleteLaunchTemplateVersionsOutput, error)
 	DeleteSecurityGroup(ctx context.Context, who origami.Caller, in *DeleteSecurityGroupInput) (*DeleteSecurityGroupOutput, error)
 	DeleteSnapshot(ctx context.Context, who origami.Caller, in *DeleteSnapshotInput) (*DeleteSnapshotOutput, error)
 	DeleteSubnet(ctx context.Context, who origami.Caller, in *DeleteSubnetInput) (*DeleteSubnetOutput, error)
@@ -43,6 +47,8 @@ type Server interface {
 	DescribeInstanceTypes(ctx context.Context, who origami.Caller, in *DescribeInstanceTypesInput) (*DescribeInstanceTypesOutput, error)
 	DescribeInstances(ctx context.Context, who origami.Caller, in *DescribeInstancesInput) (*DescribeInstancesOutput, error)
 	DescribeKeyPairs(ctx context.Context, who origami.Caller, in *DescribeKeyPairsInput) (*DescribeKeyPairsOutput, error)
+	DescribeLaunchTemplateVersions(ctx context.Context, who origami.Caller, in *DescribeLaunchTemplateVersionsInput) (*DescribeLaunchTemplateVersionsOutput, error)
+	DescribeLaunchTemplates(ctx context.Context, who origami.Caller, in *DescribeLaunchTemplatesInput) (*DescribeLaunchTemplatesOutput, error)
 	DescribeRegions(ctx context.Context, who origami.Caller, in *DescribeRegionsInput) (*DescribeRegionsOutput, error)
 	DescribeSecurityGroupRules(ctx context.Context, who origami.Caller, in *DescribeSecurityGroupRulesInput) (*DescribeSecurityGroupRulesOutput, error)
 	DescribeSecurityGroups(ctx context.Context, who origami.Caller, in *DescribeSecurityGroupsInput) (*DescribeSecurityGroupsOutput, error)
@@ -63,12 +69,14 @@ type Server interface {
 	GetConsoleOutput(ctx context.Context, who origami.Caller, in *GetConsoleOutputInput) (*GetConsoleOutputOutput, error)
 	GetConsoleScreenshot(ctx context.Context, who origami.Caller, in *GetConsoleScreenshotInput) (*GetConsoleScreenshotOutput, error)
 	GetEbsEncryptionByDefault(ctx context.Context, who origami.Caller, in *GetEbsEncryptionByDefaultInput) (*GetEbsEncryptionByDefaultOutput, error)
+	GetLaunchTemplateData(ctx context.Context, who origami.Caller, in *GetLaunchTemplateDataInput) (*GetLaunchTemplateDataOutput, error)
 	GetPasswordData(ctx context.Context, who origami.Caller, in *GetPasswordDataInput) (*GetPasswordDataOutput, error)
 	ImportKeyPair(ctx context.Context, who origami.Caller, in *ImportKeyPairInput) (*ImportKeyPairOutput, error)
 	ModifyImageAttribute(ctx context.Context, who origami.Caller, in *ModifyImageAttributeInput) (*ModifyImageAttributeOutput, error)
 	ModifyInstanceAttribute(ctx context.Context, who origami.Caller, in *ModifyInstanceAttributeInput) (*ModifyInstanceAttributeOutput, error)
 	ModifyInstanceCreditSpecification(ctx context.Context, who origami.Caller, in *ModifyInstanceCreditSpecificationInput) (*ModifyInstanceCreditSpecificationOutput, error)
 	ModifyInstanceMetadataOptions(ctx context.Context, who origami.Caller, in *ModifyInstanceMetadataOptionsInput) (*ModifyInstanceMetadataOptionsOutput, error)
+	ModifyLaunchTemplate(ctx context.Context, who origami.Caller, in *ModifyLaunchTemplateInput) (*ModifyLaunchTemplateOutput, error)
 	ModifySecurityGroupRules(ctx context.Context, who origami.Caller, in *ModifySecurityGroupRulesInput) (*ModifySecurityGroupRulesOutput, error)
 	ModifySnapshotAttribute(ctx context.Context, who origami.Caller, in *ModifySnapshotAttributeInput) (*ModifySnapshotAttributeOutput, error)
 	ModifySubnetAttribute(ctx context.Context, who origami.Caller, in *ModifySubnetAttributeInput) (*ModifySubnetAttributeOutput, error)
@@ -100,6 +108,8 @@ var Operations = map[string]*Operation{
 	"CreateDefaultVpc":                           define(Server.CreateDefaultVpc, Operation{Name: "CreateDefaultVpc", HasDryRun: true}),
 	"CreateImage":                                define(Server.CreateImage, Operation{Name: "CreateImage", HasDryRun: true}),
 	"CreateKeyPair":                              define(Server.CreateKeyPair, Operation{Name: "CreateKeyPair", HasDryRun: true}),
+	"CreateLaunchTemplate":                       define(Server.CreateLaunchTemplate, Operation{Name: "CreateLaunchTemplate", HasDryRun: true, MaxToken: 64}),
+	"CreateLaunchTemplateVersion":                define(Server.CreateLaunchTemplateVersion, Operation{Name: "CreateLaunchTemplateVersion", HasDryRun: true, MaxToken: 64}),
 	"CreateSecurityGroup":                        define(Server.CreateSecurityGroup, Operation{Name: "CreateSecurityGroup", HasDryRun: true}),
 	"CreateSnapshot":                             define(Server.CreateSnapshot, Operation{Name: "CreateSnapshot", HasDryRun: true}),
 	"CreateSnapshots":                            define(Server.CreateSnapshots, Operation{Name: "CreateSnapshots", HasDryRun: true}),
@@ -108,6 +118,8 @@ var Operations = map[string]*Operation{
 	"CreateVolume":                               define(Server.CreateVolume, Operation{Name: "CreateVolume", HasDryRun: true, MaxToken: 64}),
 	"CreateVpc":                                  define(Server.CreateVpc, Operation{Name: "CreateVpc", HasDryRun: true}),
 	"DeleteKeyPair":                              define(Server.DeleteKeyPair, Operation{Name: "DeleteKeyPair", HasDryRun: true}),
+	"DeleteLaunchTemplate":                       define(Server.DeleteLaunchTemplate, Operation{Name: "DeleteLaunchTemplate", HasDryRun: true}),
+	"DeleteLaunchTemplateVersions":               define(Server.DeleteLaunchTemplateVersions, Operation{Name: "DeleteLaunchTemplateVersions", HasDryRun: true}),
 	"DeleteSecurityGroup":                        define(Server.DeleteSecurityGroup, Operation{Name: "DeleteSecurityGroup", HasDryRun: true}),
 	"DeleteSnapshot":                             define(Server.DeleteSnapshot, Operation{Name: "DeleteSnapshot", HasDryRun: true}),
 	"DeleteSubnet":                               define(Server.DeleteSubnet, Operation{Name: "DeleteSubnet", HasDryRun: true}),
@@ -126,6 +138,8 @@ var Operations = map[string]*Operation{
 	"DescribeInstanceTypes":                      define(Server.DescribeInstanceTypes, Operation{Name: "DescribeInstanceTypes", HasDryRun: true, MinResults: 5, MaxResults: 100}),
 	"DescribeInstances":                          define(Server.DescribeInstances, Operation{Name: "DescribeInstances", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeKeyPairs":                           define(Server.DescribeKeyPairs, Operation{Name: "DescribeKeyPairs", HasDryRun: true}),
+	"DescribeLaunchTemplateVersions":             define(Server.DescribeLaunchTemplateVersions, Operation{Name: "DescribeLaunchTemplateVersions", HasDryRun: true, MinResults: 1, MaxResults: 200}),
+	"DescribeLaunchTemplates":                    define(Server.DescribeLaunchTemplates, Operation{Name: "DescribeLaunchTemplates", HasDryRun: true, MinResults: 1, MaxResults: 200}),
 	"DescribeRegions":                            define(Server.DescribeRegions, Operation{Name: "DescribeRegions", HasDryRun: true}),
 	"DescribeSecurityGroupRules":                 define(Server.DescribeSecurityGroupRules, Operation{Name: "DescribeSecurityGroupRules", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeSecurityGroups":                     define(Server.DescribeSecurityGroups, Operation{Name: "DescribeSecurityGroups", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
@@ -146,12 +160,14 @@ var Operations = map[string]*Operation{
 	"GetConsoleOutput":                           define(Server.GetConsoleOutput, Operation{Name: "GetConsoleOutput", HasDryRun: true}),
 	"GetConsoleScreenshot":                       define(Server.GetConsoleScreenshot, Operation{Name: "GetConsoleScreenshot", HasDryRun: true}),
 	"GetEbsEncryptionByDefault":                  define(Server.GetEbsEncryptionByDefault, Operation{Name: "GetEbsEncryptionByDefault", HasDryRun: true}),
+	"GetLaunchTemplateData":                      define(Server.GetLaunchTemplateData, Operation{Name: "GetLaunchTemplateData", HasDryRun: true}),
 	"GetPasswordData":                            define(Server.GetPasswordData, Operation{Name: "GetPasswordData", HasDryRun: true}),
 	"ImportKeyPair":                              define(Server.ImportKeyPair, Operation{Name: "ImportKeyPair", HasDryRun: true}),
 	"ModifyImageAttribute":                       define(Server.ModifyImageAttribute, Operation{Name: "ModifyImageAttribute", HasDryRun: true}),
 	"ModifyInstanceAttribute":                    define(Server.ModifyInstanceAttribute, Operation{Name: "ModifyInstanceAttribute", HasDryRun: true}),
 	"ModifyInstanceCreditSpecification":          define(Server.ModifyInstanceCreditSpecification, Operation{Name: "ModifyInstanceCreditSpecification", HasDryRun: true, MaxToken: 64}),
 	"ModifyInstanceMetadataOptions":              define(Server.ModifyInstanceMetadataOptions, Operation{Name: "ModifyInstanceMetadataOptions", HasDryRun: true}),
+	"ModifyLaunchTemplate":                       define(Server.ModifyLaunchTemplate, Operation{Name: "ModifyLaunchTemplate", HasDryRun: true, MaxToken: 64}),
 	"ModifySecurityGroupRules":                   define(Server.ModifySecurityGroupRules, Operation{Name: "ModifySecurityGroupRules", HasDryRun: true}),
 	"ModifySnapshotAttribute":                    define(Server.ModifySnapshotAttribute, Operation{Name: "ModifySnapshotAttribute", HasDryRun: true}),
 	"ModifySubnetAttribute":                      define(Server.ModifySubnetAttribute, Operation{Name: "ModifySubnetAttribute"}),

@@ -116,6 +116,41 @@ type CreateKeyPairOutput struct {
 	Tags           []Tag   `xml:"tagSet>item"`
 }
 
+// CreateLaunchTemplateInput is the request of CreateLaunchTemplate: shape CreateLaunchTemplateRequest.
+type CreateLaunchTemplateInput struct {
+	ClientToken        *string                    `query:"ClientToken"`
+	DryRun             *bool                      `query:"DryRun"`
+	LaunchTemplateData *RequestLaunchTemplateData `query:"LaunchTemplateData" valid:"required"`
+	LaunchTemplateName *string                    `query:"LaunchTemplateName" valid:"required"`
+	Operator           *OperatorRequest           `query:"Operator"`
+	TagSpecifications  []TagSpecification         `query:"TagSpecification"`
+	VersionDescription *string                    `query:"VersionDescription" valid:"max=255"`
+}
+
+// CreateLaunchTemplateOutput is the answer of CreateLaunchTemplate: shape CreateLaunchTemplateResult.
+type CreateLaunchTemplateOutput struct {
+	LaunchTemplate *LaunchTemplate    `xml:"launchTemplate"`
+	Warning        *ValidationWarning `xml:"warning"`
+}
+
+// CreateLaunchTemplateVersionInput is the request of CreateLaunchTemplateVersion: shape CreateLaunchTemplateVersionRequest.
+type CreateLaunchTemplateVersionInput struct {
+	ClientToken        *string                    `query:"ClientToken"`
+	DryRun             *bool                      `query:"DryRun"`
+	LaunchTemplateData *RequestLaunchTemplateData `query:"LaunchTemplateData" valid:"required"`
+	LaunchTemplateId   *string                    `query:"LaunchTemplateId"`
+	LaunchTemplateName *string                    `query:"LaunchTemplateName"`
+	ResolveAlias       *bool                      `query:"ResolveAlias"`
+	SourceVersion      *string                    `query:"SourceVersion"`
+	VersionDescription *string                    `query:"VersionDescription" valid:"max=255"`
+}
+
+// CreateLaunchTemplateVersionOutput is the answer of CreateLaunchTemplateVersion: shape CreateLaunchTemplateVersionResult.
+type CreateLaunchTemplateVersionOutput struct {
+	LaunchTemplateVersion *LaunchTemplateVersion `xml:"launchTemplateVersion"`
+	Warning               *ValidationWarning     `xml:"warning"`
+}
+
 // CreateSecurityGroupInput is the request of CreateSecurityGroup: shape CreateSecurityGroupRequest.
 type CreateSecurityGroupInput struct {
 	Description       *string            `query:"GroupDescription" valid:"required"`
@@ -295,6 +330,32 @@ type DeleteKeyPairInput struct {
 type DeleteKeyPairOutput struct {
 	KeyPairId *string `xml:"keyPairId"`
 	Return    *bool   `xml:"return"`
+}
+
+// DeleteLaunchTemplateInput is the request of DeleteLaunchTemplate: shape DeleteLaunchTemplateRequest.
+type DeleteLaunchTemplateInput struct {
+	DryRun             *bool   `query:"DryRun"`
+	LaunchTemplateId   *string `query:"LaunchTemplateId"`
+	LaunchTemplateName *string `query:"LaunchTemplateName"`
+}
+
+// DeleteLaunchTemplateOutput is the answer of DeleteLaunchTemplate: shape DeleteLaunchTemplateResult.
+type DeleteLaunchTemplateOutput struct {
+	LaunchTemplate *LaunchTemplate `xml:"launchTemplate"`
+}
+
+// DeleteLaunchTemplateVersionsInput is the request of DeleteLaunchTemplateVersions: shape DeleteLaunchTemplateVersionsRequest.
+type DeleteLaunchTemplateVersionsInput struct {
+	DryRun             *bool    `query:"DryRun"`
+	LaunchTemplateId   *string  `query:"LaunchTemplateId"`
+	LaunchTemplateName *string  `query:"LaunchTemplateName"`
+	Versions           []string `query:"LaunchTemplateVersion" valid:"required"`
+}
+
+// DeleteLaunchTemplateVersionsOutput is the answer of DeleteLaunchTemplateVersions: shape DeleteLaunchTemplateVersionsResult.
+type DeleteLaunchTemplateVersionsOutput struct {
+	SuccessfullyDeletedLaunchTemplateVersions   []DeleteLaunchTemplateVersionsResponseSuccessItem `xml:"successfullyDeletedLaunchTemplateVersionSet>item"`
+	UnsuccessfullyDeletedLaunchTemplateVersions []DeleteLaunchTemplateVersionsResponseErrorItem   `xml:"unsuccessfullyDeletedLaunchTemplateVersionSet>item"`
 }
 
 // DeleteSecurityGroupInput is the request of DeleteSecurityGroup: shape DeleteSecurityGroupRequest.
@@ -557,6 +618,44 @@ type DescribeKeyPairsInput struct {
 // DescribeKeyPairsOutput is the answer of DescribeKeyPairs: shape DescribeKeyPairsResult.
 type DescribeKeyPairsOutput struct {
 	KeyPairs []KeyPairInfo `xml:"keySet>item"`
+}
+
+// DescribeLaunchTemplateVersionsInput is the request of DescribeLaunchTemplateVersions: shape DescribeLaunchTemplateVersionsRequest.
+type DescribeLaunchTemplateVersionsInput struct {
+	DryRun                  *bool    `query:"DryRun"`
+	Filters                 []Filter `query:"Filter"`
+	IncludeManagedResources *bool    `query:"IncludeManagedResources"`
+	LaunchTemplateId        *string  `query:"LaunchTemplateId"`
+	LaunchTemplateName      *string  `query:"LaunchTemplateName"`
+	MaxResults              *int32   `query:"MaxResults"`
+	MaxVersion              *string  `query:"MaxVersion"`
+	MinVersion              *string  `query:"MinVersion"`
+	NextToken               *string  `query:"NextToken"`
+	ResolveAlias            *bool    `query:"ResolveAlias"`
+	Versions                []string `query:"LaunchTemplateVersion"`
+}
+
+// DescribeLaunchTemplateVersionsOutput is the answer of DescribeLaunchTemplateVersions: shape DescribeLaunchTemplateVersionsResult.
+type DescribeLaunchTemplateVersionsOutput struct {
+	LaunchTemplateVersions []LaunchTemplateVersion `xml:"launchTemplateVersionSet>item"`
+	NextToken              *string                 `xml:"nextToken"`
+}
+
+// DescribeLaunchTemplatesInput is the request of DescribeLaunchTemplates: shape DescribeLaunchTemplatesRequest.
+type DescribeLaunchTemplatesInput struct {
+	DryRun                  *bool    `query:"DryRun"`
+	Filters                 []Filter `query:"Filter"`
+	IncludeManagedResources *bool    `query:"IncludeManagedResources"`
+	LaunchTemplateIds       []string `query:"LaunchTemplateId"`
+	LaunchTemplateNames     []string `query:"LaunchTemplateName" pattern:"[a-zA-Z0-9\\(\\)\\.\\-/_]+"`
+	MaxResults              *int32   `query:"MaxResults"`
+	NextToken               *string  `query:"NextToken"`
+}
+
+// DescribeLaunchTemplatesOutput is the answer of DescribeLaunchTemplates: shape DescribeLaunchTemplatesResult.
+type DescribeLaunchTemplatesOutput struct {
+	LaunchTemplates []LaunchTemplate `xml:"launchTemplates>item"`
+	NextToken       *string          `xml:"nextToken"`
 }
 
 // DescribeRegionsInput is the request of DescribeRegions: shape DescribeRegionsRequest.
@@ -846,6 +945,17 @@ type GetEbsEncryptionByDefaultOutput struct {
 	SseType                *string `xml:"sseType"`
 }
 
+// GetLaunchTemplateDataInput is the request of GetLaunchTemplateData: shape GetLaunchTemplateDataRequest.
+type GetLaunchTemplateDataInput struct {
+	DryRun     *bool   `query:"DryRun"`
+	InstanceId *string `query:"InstanceId" valid:"required"`
+}
+
+// GetLaunchTemplateDataOutput is the answer of GetLaunchTemplateData: shape GetLaunchTemplateDataResult.
+type GetLaunchTemplateDataOutput struct {
+	LaunchTemplateData *ResponseLaunchTemplateData `xml:"launchTemplateData"`
+}
+
 // GetPasswordDataInput is the request of GetPasswordData: shape GetPasswordDataRequest.
 type GetPasswordDataInput struct {
 	DryRun     *bool   `query:"DryRun"`
@@ -947,6 +1057,20 @@ type ModifyInstanceMetadataOptionsInput struct {
 type ModifyInstanceMetadataOptionsOutput struct {
 	InstanceId              *string                          `xml:"instanceId"`
 	InstanceMetadataOptions *InstanceMetadataOptionsResponse `xml:"instanceMetadataOptions"`
+}
+
+// ModifyLaunchTemplateInput is the request of ModifyLaunchTemplate: shape ModifyLaunchTemplateRequest.
+type ModifyLaunchTemplateInput struct {
+	ClientToken        *string `query:"ClientToken"`
+	DefaultVersion     *string `query:"SetDefaultVersion"`
+	DryRun             *bool   `query:"DryRun"`
+	LaunchTemplateId   *string `query:"LaunchTemplateId"`
+	LaunchTemplateName *string `query:"LaunchTemplateName"`
+}
+
+// ModifyLaunchTemplateOutput is the answer of ModifyLaunchTemplate: shape ModifyLaunchTemplateResult.
+type ModifyLaunchTemplateOutput struct {
+	LaunchTemplate *LaunchTemplate `xml:"launchTemplate"`
 }
 
 // ModifySecurityGroupRulesInput is the request of ModifySecurityGroupRules: shape ModifySecurityGroupRulesRequest.
@@ -1285,6 +1409,30 @@ type UpdateSecurityGroupRuleDescriptionsIngressOutput struct {
 	Return *bool `xml:"return"`
 }
 
+// AcceleratorCount is the structure of that name.
+type AcceleratorCount struct {
+	Max *int32 `xml:"max"`
+	Min *int32 `xml:"min"`
+}
+
+// AcceleratorCountRequest is the structure of that name.
+type AcceleratorCountRequest struct {
+	Max *int32 `query:"Max"`
+	Min *int32 `query:"Min"`
+}
+
+// AcceleratorTotalMemoryMiB is the structure of that name.
+type AcceleratorTotalMemoryMiB struct {
+	Max *int32 `xml:"max"`
+	Min *int32 `xml:"min"`
+}
+
+// AcceleratorTotalMemoryMiBRequest is the structure of that name.
+type AcceleratorTotalMemoryMiBRequest struct {
+	Max *int32 `query:"Max"`
+	Min *int32 `query:"Min"`
+}
+
 // AccountAttribute is the structure of that name.
 type AccountAttribute struct {
 	AttributeName   *string                 `xml:"attributeName"`
@@ -1339,6 +1487,28 @@ type AvailabilityZoneSubGeography struct {
 	Name *string `xml:"name"`
 }
 
+// BaselineEbsBandwidthMbps is the structure of that name.
+type BaselineEbsBandwidthMbps struct {
+	Max *int32 `xml:"max"`
+	Min *int32 `xml:"min"`
+}
+
+// BaselineEbsBandwidthMbpsRequest is the structure of that name.
+type BaselineEbsBandwidthMbpsRequest struct {
+	Max *int32 `query:"Max"`
+	Min *int32 `query:"Min"`
+}
+
+// BaselinePerformanceFactors is the structure of that name.
+type BaselinePerformanceFactors struct {
+	Cpu *CpuPerformanceFactor `xml:"cpu"`
+}
+
+// BaselinePerformanceFactorsRequest is the structure of that name.
+type BaselinePerformanceFactorsRequest struct {
+	Cpu *CpuPerformanceFactorRequest `query:"Cpu"`
+}
+
 // BlobAttributeValue is the structure of that name.
 type BlobAttributeValue struct {
 	Value []byte `query:"Value,keepempty"`
@@ -1381,6 +1551,13 @@ type CapacityReservationTargetResponse struct {
 	CapacityReservationResourceGroupArn *string `xml:"capacityReservationResourceGroupArn"`
 }
 
+// ConnectionTrackingSpecification is the structure of that name.
+type ConnectionTrackingSpecification struct {
+	TcpEstablishedTimeout *int32 `xml:"tcpEstablishedTimeout"`
+	UdpStreamTimeout      *int32 `xml:"udpStreamTimeout"`
+	UdpTimeout            *int32 `xml:"udpTimeout"`
+}
+
 // ConnectionTrackingSpecificationRequest is the structure of that name.
 type ConnectionTrackingSpecificationRequest struct {
 	TcpEstablishedTimeout *int32 `query:"TcpEstablishedTimeout"`
@@ -1411,6 +1588,16 @@ type CpuOptionsRequest struct {
 	ThreadsPerCore       *int32  `query:"ThreadsPerCore"`
 }
 
+// CpuPerformanceFactor is the structure of that name.
+type CpuPerformanceFactor struct {
+	References []PerformanceFactorReference `xml:"referenceSet>item"`
+}
+
+// CpuPerformanceFactorRequest is the structure of that name.
+type CpuPerformanceFactorRequest struct {
+	References []PerformanceFactorReferenceRequest `query:"Reference"`
+}
+
 // CreateVolumePermission is the structure of that name.
 type CreateVolumePermission struct {
 	Group  *string `query:"Group" xml:"group"`
@@ -1423,6 +1610,11 @@ type CreateVolumePermissionModifications struct {
 	Remove []CreateVolumePermission `query:"Remove"`
 }
 
+// CreditSpecification is the structure of that name.
+type CreditSpecification struct {
+	CpuCredits *string `xml:"cpuCredits"`
+}
+
 // CreditSpecificationRequest is the structure of that name.
 type CreditSpecificationRequest struct {
 	CpuCredits *string `query:"CpuCredits" valid:"required"`
@@ -1433,6 +1625,21 @@ type DefaultConnectionTrackingConfiguration struct {
 	DefaultTcpEstablishedTimeout *int32 `xml:"defaultTcpEstablishedTimeout"`
 	DefaultUdpStreamTimeout      *int32 `xml:"defaultUdpStreamTimeout"`
 	DefaultUdpTimeout            *int32 `xml:"defaultUdpTimeout"`
+}
+
+// DeleteLaunchTemplateVersionsResponseErrorItem is the structure of that name.
+type DeleteLaunchTemplateVersionsResponseErrorItem struct {
+	LaunchTemplateId   *string        `xml:"launchTemplateId"`
+	LaunchTemplateName *string        `xml:"launchTemplateName"`
+	ResponseError      *ResponseError `xml:"responseError"`
+	VersionNumber      *int64         `xml:"versionNumber"`
+}
+
+// DeleteLaunchTemplateVersionsResponseSuccessItem is the structure of that name.
+type DeleteLaunchTemplateVersionsResponseSuccessItem struct {
+	LaunchTemplateId   *string `xml:"launchTemplateId"`
+	LaunchTemplateName *string `xml:"launchTemplateName"`
+	VersionNumber      *int64  `xml:"versionNumber"`
 }
 
 // DeleteSnapshotReturnCode is the structure of that name.
@@ -1545,6 +1752,11 @@ type ElasticGpuAssociation struct {
 // ElasticGpuSpecification is the structure of that name.
 type ElasticGpuSpecification struct {
 	Type *string `query:"Type" valid:"required"`
+}
+
+// ElasticGpuSpecificationResponse is the structure of that name.
+type ElasticGpuSpecificationResponse struct {
+	Type *string `xml:"type"`
 }
 
 // ElasticInferenceAccelerator is the structure of that name.
@@ -1837,6 +2049,11 @@ type InstanceIpv6Address struct {
 	IsPrimaryIpv6 *bool   `query:"IsPrimaryIpv6" xml:"isPrimaryIpv6"`
 }
 
+// InstanceIpv6AddressRequest is the structure of that name.
+type InstanceIpv6AddressRequest struct {
+	Ipv6Address *string `query:"Ipv6Address"`
+}
+
 // InstanceIpv6Prefix is the structure of that name.
 type InstanceIpv6Prefix struct {
 	Ipv6Prefix *string `xml:"ipv6Prefix"`
@@ -1972,6 +2189,66 @@ type InstancePrivateIpAddress struct {
 	Primary          *bool                                `xml:"primary"`
 	PrivateDnsName   *string                              `xml:"privateDnsName"`
 	PrivateIpAddress *string                              `xml:"privateIpAddress"`
+}
+
+// InstanceRequirements is the structure of that name.
+type InstanceRequirements struct {
+	AcceleratorCount                               *AcceleratorCount           `xml:"acceleratorCount"`
+	AcceleratorManufacturers                       []string                    `xml:"acceleratorManufacturerSet>item"`
+	AcceleratorNames                               []string                    `xml:"acceleratorNameSet>item"`
+	AcceleratorTotalMemoryMiB                      *AcceleratorTotalMemoryMiB  `xml:"acceleratorTotalMemoryMiB"`
+	AcceleratorTypes                               []string                    `xml:"acceleratorTypeSet>item"`
+	AllowedInstanceTypes                           []string                    `xml:"allowedInstanceTypeSet>item"`
+	BareMetal                                      *string                     `xml:"bareMetal"`
+	BaselineEbsBandwidthMbps                       *BaselineEbsBandwidthMbps   `xml:"baselineEbsBandwidthMbps"`
+	BaselinePerformanceFactors                     *BaselinePerformanceFactors `xml:"baselinePerformanceFactors"`
+	BurstablePerformance                           *string                     `xml:"burstablePerformance"`
+	CpuManufacturers                               []string                    `xml:"cpuManufacturerSet>item"`
+	ExcludedInstanceTypes                          []string                    `xml:"excludedInstanceTypeSet>item"`
+	InstanceGenerations                            []string                    `xml:"instanceGenerationSet>item"`
+	LocalStorage                                   *string                     `xml:"localStorage"`
+	LocalStorageTypes                              []string                    `xml:"localStorageTypeSet>item"`
+	MaxSpotPriceAsPercentageOfOptimalOnDemandPrice *int32                      `xml:"maxSpotPriceAsPercentageOfOptimalOnDemandPrice"`
+	MemoryGiBPerVCpu                               *MemoryGiBPerVCpu           `xml:"memoryGiBPerVCpu"`
+	MemoryMiB                                      *MemoryMiB                  `xml:"memoryMiB"`
+	NetworkBandwidthGbps                           *NetworkBandwidthGbps       `xml:"networkBandwidthGbps"`
+	NetworkInterfaceCount                          *NetworkInterfaceCount      `xml:"networkInterfaceCount"`
+	OnDemandMaxPricePercentageOverLowestPrice      *int32                      `xml:"onDemandMaxPricePercentageOverLowestPrice"`
+	RequireEncryptionInTransit                     *bool                       `xml:"requireEncryptionInTransit"`
+	RequireHibernateSupport                        *bool                       `xml:"requireHibernateSupport"`
+	SpotMaxPricePercentageOverLowestPrice          *int32                      `xml:"spotMaxPricePercentageOverLowestPrice"`
+	TotalLocalStorageGB                            *TotalLocalStorageGB        `xml:"totalLocalStorageGB"`
+	VCpuCount                                      *VCpuCountRange             `xml:"vCpuCount"`
+}
+
+// InstanceRequirementsRequest is the structure of that name.
+type InstanceRequirementsRequest struct {
+	AcceleratorCount                               *AcceleratorCountRequest           `query:"AcceleratorCount"`
+	AcceleratorManufacturers                       []string                           `query:"AcceleratorManufacturer" valid:"enum=AcceleratorManufacturer"`
+	AcceleratorNames                               []string                           `query:"AcceleratorName" valid:"enum=AcceleratorName"`
+	AcceleratorTotalMemoryMiB                      *AcceleratorTotalMemoryMiBRequest  `query:"AcceleratorTotalMemoryMiB"`
+	AcceleratorTypes                               []string                           `query:"AcceleratorType" valid:"enum=AcceleratorType"`
+	AllowedInstanceTypes                           []string                           `query:"AllowedInstanceType" valid:"items=400,min=1,max=30" pattern:"[a-zA-Z0-9\\.\\*\\-]+"`
+	BareMetal                                      *string                            `query:"BareMetal" valid:"enum=BareMetal"`
+	BaselineEbsBandwidthMbps                       *BaselineEbsBandwidthMbpsRequest   `query:"BaselineEbsBandwidthMbps"`
+	BaselinePerformanceFactors                     *BaselinePerformanceFactorsRequest `query:"BaselinePerformanceFactors"`
+	BurstablePerformance                           *string                            `query:"BurstablePerformance" valid:"enum=BurstablePerformance"`
+	CpuManufacturers                               []string                           `query:"CpuManufacturer" valid:"enum=CpuManufacturer"`
+	ExcludedInstanceTypes                          []string                           `query:"ExcludedInstanceType" valid:"items=400,min=1,max=30" pattern:"[a-zA-Z0-9\\.\\*\\-]+"`
+	InstanceGenerations                            []string                           `query:"InstanceGeneration" valid:"enum=InstanceGeneration"`
+	LocalStorage                                   *string                            `query:"LocalStorage" valid:"enum=LocalStorage"`
+	LocalStorageTypes                              []string                           `query:"LocalStorageType" valid:"enum=LocalStorageType"`
+	MaxSpotPriceAsPercentageOfOptimalOnDemandPrice *int32                             `query:"MaxSpotPriceAsPercentageOfOptimalOnDemandPrice"`
+	MemoryGiBPerVCpu                               *MemoryGiBPerVCpuRequest           `query:"MemoryGiBPerVCpu"`
+	MemoryMiB                                      *MemoryMiBRequest                  `query:"MemoryMiB" valid:"required"`
+	NetworkBandwidthGbps                           *NetworkBandwidthGbpsRequest       `query:"NetworkBandwidthGbps"`
+	NetworkInterfaceCount                          *NetworkInterfaceCountRequest      `query:"NetworkInterfaceCount"`
+	OnDemandMaxPricePercentageOverLowestPrice      *int32                             `query:"OnDemandMaxPricePercentageOverLowestPrice"`
+	RequireEncryptionInTransit                     *bool                              `query:"RequireEncryptionInTransit"`
+	RequireHibernateSupport                        *bool                              `query:"RequireHibernateSupport"`
+	SpotMaxPricePercentageOverLowestPrice          *int32                             `query:"SpotMaxPricePercentageOverLowestPrice"`
+	TotalLocalStorageGB                            *TotalLocalStorageGBRequest        `query:"TotalLocalStorageGB"`
+	VCpuCount                                      *VCpuCountRangeRequest             `query:"VCpuCount" valid:"required"`
 }
 
 // InstanceSecondaryInterface is the structure of that name.
@@ -2149,9 +2426,19 @@ type Ipv4PrefixSpecificationRequest struct {
 	Ipv4Prefix *string `query:"Ipv4Prefix"`
 }
 
+// Ipv4PrefixSpecificationResponse is the structure of that name.
+type Ipv4PrefixSpecificationResponse struct {
+	Ipv4Prefix *string `xml:"ipv4Prefix"`
+}
+
 // Ipv6PrefixSpecificationRequest is the structure of that name.
 type Ipv6PrefixSpecificationRequest struct {
 	Ipv6Prefix *string `query:"Ipv6Prefix"`
+}
+
+// Ipv6PrefixSpecificationResponse is the structure of that name.
+type Ipv6PrefixSpecificationResponse struct {
+	Ipv6Prefix *string `xml:"ipv6Prefix"`
 }
 
 // Ipv6Range is the structure of that name.
@@ -2185,11 +2472,382 @@ type LaunchPermissionModifications struct {
 	Remove []LaunchPermission `query:"Remove"`
 }
 
+// LaunchTemplate is the structure of that name.
+type LaunchTemplate struct {
+	CreateTime           *time.Time        `xml:"createTime"`
+	CreatedBy            *string           `xml:"createdBy"`
+	DefaultVersionNumber *int64            `xml:"defaultVersionNumber"`
+	LatestVersionNumber  *int64            `xml:"latestVersionNumber"`
+	LaunchTemplateId     *string           `xml:"launchTemplateId"`
+	LaunchTemplateName   *string           `xml:"launchTemplateName"`
+	Operator             *OperatorResponse `xml:"operator"`
+	Tags                 []Tag             `xml:"tagSet>item"`
+}
+
+// LaunchTemplateBlockDeviceMapping is the structure of that name.
+type LaunchTemplateBlockDeviceMapping struct {
+	DeviceName  *string                       `xml:"deviceName"`
+	Ebs         *LaunchTemplateEbsBlockDevice `xml:"ebs"`
+	NoDevice    *string                       `xml:"noDevice"`
+	VirtualName *string                       `xml:"virtualName"`
+}
+
+// LaunchTemplateBlockDeviceMappingRequest is the structure of that name.
+type LaunchTemplateBlockDeviceMappingRequest struct {
+	DeviceName  *string                              `query:"DeviceName"`
+	Ebs         *LaunchTemplateEbsBlockDeviceRequest `query:"Ebs"`
+	NoDevice    *string                              `query:"NoDevice,keepempty"`
+	VirtualName *string                              `query:"VirtualName"`
+}
+
+// LaunchTemplateCapacityReservationSpecificationRequest is the structure of that name.
+type LaunchTemplateCapacityReservationSpecificationRequest struct {
+	CapacityReservationPreference *string                    `query:"CapacityReservationPreference" valid:"enum=CapacityReservationPreference"`
+	CapacityReservationTarget     *CapacityReservationTarget `query:"CapacityReservationTarget"`
+}
+
+// LaunchTemplateCapacityReservationSpecificationResponse is the structure of that name.
+type LaunchTemplateCapacityReservationSpecificationResponse struct {
+	CapacityReservationPreference *string                            `xml:"capacityReservationPreference"`
+	CapacityReservationTarget     *CapacityReservationTargetResponse `xml:"capacityReservationTarget"`
+}
+
+// LaunchTemplateCpuOptions is the structure of that name.
+type LaunchTemplateCpuOptions struct {
+	AmdSevSnp            *string `xml:"amdSevSnp"`
+	CoreCount            *int32  `xml:"coreCount"`
+	NestedVirtualization *string `xml:"nestedVirtualization"`
+	ThreadsPerCore       *int32  `xml:"threadsPerCore"`
+}
+
+// LaunchTemplateCpuOptionsRequest is the structure of that name.
+type LaunchTemplateCpuOptionsRequest struct {
+	AmdSevSnp            *string `query:"AmdSevSnp" valid:"enum=AmdSevSnpSpecification"`
+	CoreCount            *int32  `query:"CoreCount"`
+	NestedVirtualization *string `query:"NestedVirtualization" valid:"enum=NestedVirtualizationSpecification"`
+	ThreadsPerCore       *int32  `query:"ThreadsPerCore"`
+}
+
+// LaunchTemplateEbsBlockDevice is the structure of that name.
+type LaunchTemplateEbsBlockDevice struct {
+	DeleteOnTermination      *bool   `xml:"deleteOnTermination"`
+	EbsCardIndex             *int32  `xml:"ebsCardIndex"`
+	Encrypted                *bool   `xml:"encrypted"`
+	Iops                     *int32  `xml:"iops"`
+	KmsKeyId                 *string `xml:"kmsKeyId"`
+	SnapshotId               *string `xml:"snapshotId"`
+	Throughput               *int32  `xml:"throughput"`
+	VolumeInitializationRate *int32  `xml:"volumeInitializationRate"`
+	VolumeSize               *int32  `xml:"volumeSize"`
+	VolumeType               *string `xml:"volumeType"`
+}
+
+// LaunchTemplateEbsBlockDeviceRequest is the structure of that name.
+type LaunchTemplateEbsBlockDeviceRequest struct {
+	DeleteOnTermination      *bool   `query:"DeleteOnTermination"`
+	EbsCardIndex             *int32  `query:"EbsCardIndex"`
+	Encrypted                *bool   `query:"Encrypted"`
+	Iops                     *int32  `query:"Iops"`
+	KmsKeyId                 *string `query:"KmsKeyId"`
+	SnapshotId               *string `query:"SnapshotId"`
+	Throughput               *int32  `query:"Throughput"`
+	VolumeInitializationRate *int32  `query:"VolumeInitializationRate"`
+	VolumeSize               *int32  `query:"VolumeSize"`
+	VolumeType               *string `query:"VolumeType" valid:"enum=VolumeType"`
+}
+
+// LaunchTemplateElasticInferenceAccelerator is the structure of that name.
+type LaunchTemplateElasticInferenceAccelerator struct {
+	Count *int32  `query:"Count" valid:"min=1"`
+	Type  *string `query:"Type" valid:"required"`
+}
+
+// LaunchTemplateElasticInferenceAcceleratorResponse is the structure of that name.
+type LaunchTemplateElasticInferenceAcceleratorResponse struct {
+	Count *int32  `xml:"count"`
+	Type  *string `xml:"type"`
+}
+
+// LaunchTemplateEnaSrdSpecification is the structure of that name.
+type LaunchTemplateEnaSrdSpecification struct {
+	EnaSrdEnabled          *bool                                 `xml:"enaSrdEnabled"`
+	EnaSrdUdpSpecification *LaunchTemplateEnaSrdUdpSpecification `xml:"enaSrdUdpSpecification"`
+}
+
+// LaunchTemplateEnaSrdUdpSpecification is the structure of that name.
+type LaunchTemplateEnaSrdUdpSpecification struct {
+	EnaSrdUdpEnabled *bool `xml:"enaSrdUdpEnabled"`
+}
+
+// LaunchTemplateEnclaveOptions is the structure of that name.
+type LaunchTemplateEnclaveOptions struct {
+	Enabled *bool `xml:"enabled"`
+}
+
+// LaunchTemplateEnclaveOptionsRequest is the structure of that name.
+type LaunchTemplateEnclaveOptionsRequest struct {
+	Enabled *bool `query:"Enabled"`
+}
+
+// LaunchTemplateHibernationOptions is the structure of that name.
+type LaunchTemplateHibernationOptions struct {
+	Configured *bool `xml:"configured"`
+}
+
+// LaunchTemplateHibernationOptionsRequest is the structure of that name.
+type LaunchTemplateHibernationOptionsRequest struct {
+	Configured *bool `query:"Configured"`
+}
+
+// LaunchTemplateIamInstanceProfileSpecification is the structure of that name.
+type LaunchTemplateIamInstanceProfileSpecification struct {
+	Arn  *string `xml:"arn"`
+	Name *string `xml:"name"`
+}
+
+// LaunchTemplateIamInstanceProfileSpecificationRequest is the structure of that name.
+type LaunchTemplateIamInstanceProfileSpecificationRequest struct {
+	Arn  *string `query:"Arn"`
+	Name *string `query:"Name"`
+}
+
+// LaunchTemplateInstanceMaintenanceOptions is the structure of that name.
+type LaunchTemplateInstanceMaintenanceOptions struct {
+	AutoRecovery *string `xml:"autoRecovery"`
+}
+
+// LaunchTemplateInstanceMaintenanceOptionsRequest is the structure of that name.
+type LaunchTemplateInstanceMaintenanceOptionsRequest struct {
+	AutoRecovery *string `query:"AutoRecovery" valid:"enum=LaunchTemplateAutoRecoveryState"`
+}
+
+// LaunchTemplateInstanceMarketOptions is the structure of that name.
+type LaunchTemplateInstanceMarketOptions struct {
+	MarketType  *string                          `xml:"marketType"`
+	SpotOptions *LaunchTemplateSpotMarketOptions `xml:"spotOptions"`
+}
+
+// LaunchTemplateInstanceMarketOptionsRequest is the structure of that name.
+type LaunchTemplateInstanceMarketOptionsRequest struct {
+	MarketType  *string                                 `query:"MarketType" valid:"enum=MarketType"`
+	SpotOptions *LaunchTemplateSpotMarketOptionsRequest `query:"SpotOptions"`
+}
+
+// LaunchTemplateInstanceMetadataOptions is the structure of that name.
+type LaunchTemplateInstanceMetadataOptions struct {
+	HttpEndpoint            *string `xml:"httpEndpoint"`
+	HttpProtocolIpv6        *string `xml:"httpProtocolIpv6"`
+	HttpPutResponseHopLimit *int32  `xml:"httpPutResponseHopLimit"`
+	HttpTokens              *string `xml:"httpTokens"`
+	InstanceMetadataTags    *string `xml:"instanceMetadataTags"`
+	State                   *string `xml:"state"`
+}
+
+// LaunchTemplateInstanceMetadataOptionsRequest is the structure of that name.
+type LaunchTemplateInstanceMetadataOptionsRequest struct {
+	HttpEndpoint            *string `query:"HttpEndpoint" valid:"enum=LaunchTemplateInstanceMetadataEndpointState"`
+	HttpProtocolIpv6        *string `query:"HttpProtocolIpv6" valid:"enum=LaunchTemplateInstanceMetadataProtocolIpv6"`
+	HttpPutResponseHopLimit *int32  `query:"HttpPutResponseHopLimit"`
+	HttpTokens              *string `query:"HttpTokens" valid:"enum=LaunchTemplateHttpTokensState"`
+	InstanceMetadataTags    *string `query:"InstanceMetadataTags" valid:"enum=LaunchTemplateInstanceMetadataTagsState"`
+}
+
+// LaunchTemplateInstanceNetworkInterfaceSpecification is the structure of that name.
+type LaunchTemplateInstanceNetworkInterfaceSpecification struct {
+	AssociateCarrierIpAddress       *bool                              `xml:"associateCarrierIpAddress"`
+	AssociatePublicIpAddress        *bool                              `xml:"associatePublicIpAddress"`
+	ConnectionTrackingSpecification *ConnectionTrackingSpecification   `xml:"connectionTrackingSpecification"`
+	DeleteOnTermination             *bool                              `xml:"deleteOnTermination"`
+	Description                     *string                            `xml:"description"`
+	DeviceIndex                     *int32                             `xml:"deviceIndex"`
+	EnaQueueCount                   *int32                             `xml:"enaQueueCount"`
+	EnaSrdSpecification             *LaunchTemplateEnaSrdSpecification `xml:"enaSrdSpecification"`
+	Groups                          []string                           `xml:"groupSet>groupId"`
+	InterfaceType                   *string                            `xml:"interfaceType"`
+	Ipv4PrefixCount                 *int32                             `xml:"ipv4PrefixCount"`
+	Ipv4Prefixes                    []Ipv4PrefixSpecificationResponse  `xml:"ipv4PrefixSet>item"`
+	Ipv6AddressCount                *int32                             `xml:"ipv6AddressCount"`
+	Ipv6Addresses                   []InstanceIpv6Address              `xml:"ipv6AddressesSet>item"`
+	Ipv6PrefixCount                 *int32                             `xml:"ipv6PrefixCount"`
+	Ipv6Prefixes                    []Ipv6PrefixSpecificationResponse  `xml:"ipv6PrefixSet>item"`
+	NetworkCardIndex                *int32                             `xml:"networkCardIndex"`
+	NetworkInterfaceId              *string                            `xml:"networkInterfaceId"`
+	PrimaryIpv6                     *bool                              `xml:"primaryIpv6"`
+	PrivateIpAddress                *string                            `xml:"privateIpAddress"`
+	PrivateIpAddresses              []PrivateIpAddressSpecification    `xml:"privateIpAddressesSet>item"`
+	SecondaryPrivateIpAddressCount  *int32                             `xml:"secondaryPrivateIpAddressCount"`
+	SubnetId                        *string                            `xml:"subnetId"`
+}
+
+// LaunchTemplateInstanceNetworkInterfaceSpecificationRequest is the structure of that name.
+type LaunchTemplateInstanceNetworkInterfaceSpecificationRequest struct {
+	AssociateCarrierIpAddress       *bool                                   `query:"AssociateCarrierIpAddress"`
+	AssociatePublicIpAddress        *bool                                   `query:"AssociatePublicIpAddress"`
+	ConnectionTrackingSpecification *ConnectionTrackingSpecificationRequest `query:"ConnectionTrackingSpecification"`
+	DeleteOnTermination             *bool                                   `query:"DeleteOnTermination"`
+	Description                     *string                                 `query:"Description"`
+	DeviceIndex                     *int32                                  `query:"DeviceIndex"`
+	EnaQueueCount                   *int32                                  `query:"EnaQueueCount"`
+	EnaSrdSpecification             *EnaSrdSpecificationRequest             `query:"EnaSrdSpecification"`
+	Groups                          []string                                `query:"SecurityGroupId"`
+	InterfaceType                   *string                                 `query:"InterfaceType"`
+	Ipv4PrefixCount                 *int32                                  `query:"Ipv4PrefixCount"`
+	Ipv4Prefixes                    []Ipv4PrefixSpecificationRequest        `query:"Ipv4Prefix"`
+	Ipv6AddressCount                *int32                                  `query:"Ipv6AddressCount"`
+	Ipv6Addresses                   []InstanceIpv6AddressRequest            `query:"Ipv6Addresses"`
+	Ipv6PrefixCount                 *int32                                  `query:"Ipv6PrefixCount"`
+	Ipv6Prefixes                    []Ipv6PrefixSpecificationRequest        `query:"Ipv6Prefix"`
+	NetworkCardIndex                *int32                                  `query:"NetworkCardIndex"`
+	NetworkInterfaceId              *string                                 `query:"NetworkInterfaceId"`
+	PrimaryIpv6                     *bool                                   `query:"PrimaryIpv6"`
+	PrivateIpAddress                *string                                 `query:"PrivateIpAddress"`
+	PrivateIpAddresses              []PrivateIpAddressSpecification         `query:"PrivateIpAddresses"`
+	SecondaryPrivateIpAddressCount  *int32                                  `query:"SecondaryPrivateIpAddressCount"`
+	SubnetId                        *string                                 `query:"SubnetId"`
+}
+
+// LaunchTemplateInstanceSecondaryInterfaceSpecification is the structure of that name.
+type LaunchTemplateInstanceSecondaryInterfaceSpecification struct {
+	DeleteOnTermination   *bool                                             `xml:"deleteOnTermination"`
+	DeviceIndex           *int32                                            `xml:"deviceIndex"`
+	InterfaceType         *string                                           `xml:"interfaceType"`
+	NetworkCardIndex      *int32                                            `xml:"networkCardIndex"`
+	PrivateIpAddressCount *int32                                            `xml:"privateIpAddressCount"`
+	PrivateIpAddresses    []SecondaryInterfacePrivateIpAddressSpecification `xml:"privateIpAddressesSet>item"`
+	SecondarySubnetId     *string                                           `xml:"secondarySubnetId"`
+}
+
+// LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest is the structure of that name.
+type LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest struct {
+	DeleteOnTermination   *bool                                                    `query:"DeleteOnTermination"`
+	DeviceIndex           *int32                                                   `query:"DeviceIndex"`
+	InterfaceType         *string                                                  `query:"InterfaceType" valid:"enum=SecondaryInterfaceType"`
+	NetworkCardIndex      *int32                                                   `query:"NetworkCardIndex"`
+	PrivateIpAddressCount *int32                                                   `query:"PrivateIpAddressCount"`
+	PrivateIpAddresses    []SecondaryInterfacePrivateIpAddressSpecificationRequest `query:"PrivateIpAddress"`
+	SecondarySubnetId     *string                                                  `query:"SecondarySubnetId"`
+}
+
+// LaunchTemplateLicenseConfiguration is the structure of that name.
+type LaunchTemplateLicenseConfiguration struct {
+	LicenseConfigurationArn *string `xml:"licenseConfigurationArn"`
+}
+
+// LaunchTemplateLicenseConfigurationRequest is the structure of that name.
+type LaunchTemplateLicenseConfigurationRequest struct {
+	LicenseConfigurationArn *string `query:"LicenseConfigurationArn"`
+}
+
+// LaunchTemplateNetworkPerformanceOptions is the structure of that name.
+type LaunchTemplateNetworkPerformanceOptions struct {
+	BandwidthWeighting *string `xml:"bandwidthWeighting"`
+}
+
+// LaunchTemplateNetworkPerformanceOptionsRequest is the structure of that name.
+type LaunchTemplateNetworkPerformanceOptionsRequest struct {
+	BandwidthWeighting *string `query:"BandwidthWeighting" valid:"enum=InstanceBandwidthWeighting"`
+}
+
+// LaunchTemplatePlacement is the structure of that name.
+type LaunchTemplatePlacement struct {
+	Affinity             *string `xml:"affinity"`
+	AvailabilityZone     *string `xml:"availabilityZone"`
+	AvailabilityZoneId   *string `xml:"availabilityZoneId"`
+	GroupId              *string `xml:"groupId"`
+	GroupName            *string `xml:"groupName"`
+	HostId               *string `xml:"hostId"`
+	HostResourceGroupArn *string `xml:"hostResourceGroupArn"`
+	PartitionNumber      *int32  `xml:"partitionNumber"`
+	SpreadDomain         *string `xml:"spreadDomain"`
+	Tenancy              *string `xml:"tenancy"`
+}
+
+// LaunchTemplatePlacementRequest is the structure of that name.
+type LaunchTemplatePlacementRequest struct {
+	Affinity             *string `query:"Affinity"`
+	AvailabilityZone     *string `query:"AvailabilityZone"`
+	AvailabilityZoneId   *string `query:"AvailabilityZoneId"`
+	GroupId              *string `query:"GroupId"`
+	GroupName            *string `query:"GroupName"`
+	HostId               *string `query:"HostId"`
+	HostResourceGroupArn *string `query:"HostResourceGroupArn"`
+	PartitionNumber      *int32  `query:"PartitionNumber"`
+	SpreadDomain         *string `query:"SpreadDomain"`
+	Tenancy              *string `query:"Tenancy" valid:"enum=Tenancy"`
+}
+
+// LaunchTemplatePrivateDnsNameOptions is the structure of that name.
+type LaunchTemplatePrivateDnsNameOptions struct {
+	EnableResourceNameDnsAAAARecord *bool   `xml:"enableResourceNameDnsAAAARecord"`
+	EnableResourceNameDnsARecord    *bool   `xml:"enableResourceNameDnsARecord"`
+	HostnameType                    *string `xml:"hostnameType"`
+}
+
+// LaunchTemplatePrivateDnsNameOptionsRequest is the structure of that name.
+type LaunchTemplatePrivateDnsNameOptionsRequest struct {
+	EnableResourceNameDnsAAAARecord *bool   `query:"EnableResourceNameDnsAAAARecord"`
+	EnableResourceNameDnsARecord    *bool   `query:"EnableResourceNameDnsARecord"`
+	HostnameType                    *string `query:"HostnameType" valid:"enum=HostnameType"`
+}
+
 // LaunchTemplateSpecification is the structure of that name.
 type LaunchTemplateSpecification struct {
 	LaunchTemplateId   *string `query:"LaunchTemplateId"`
 	LaunchTemplateName *string `query:"LaunchTemplateName"`
 	Version            *string `query:"Version"`
+}
+
+// LaunchTemplateSpotMarketOptions is the structure of that name.
+type LaunchTemplateSpotMarketOptions struct {
+	BlockDurationMinutes         *int32     `xml:"blockDurationMinutes"`
+	InstanceInterruptionBehavior *string    `xml:"instanceInterruptionBehavior"`
+	MaxPrice                     *string    `xml:"maxPrice"`
+	SpotInstanceType             *string    `xml:"spotInstanceType"`
+	ValidUntil                   *time.Time `xml:"validUntil"`
+}
+
+// LaunchTemplateSpotMarketOptionsRequest is the structure of that name.
+type LaunchTemplateSpotMarketOptionsRequest struct {
+	BlockDurationMinutes         *int32     `query:"BlockDurationMinutes"`
+	InstanceInterruptionBehavior *string    `query:"InstanceInterruptionBehavior" valid:"enum=InstanceInterruptionBehavior"`
+	MaxPrice                     *string    `query:"MaxPrice"`
+	SpotInstanceType             *string    `query:"SpotInstanceType" valid:"enum=SpotInstanceType"`
+	ValidUntil                   *time.Time `query:"ValidUntil"`
+}
+
+// LaunchTemplateTagSpecification is the structure of that name.
+type LaunchTemplateTagSpecification struct {
+	ResourceType *string `xml:"resourceType"`
+	Tags         []Tag   `xml:"tagSet>item"`
+}
+
+// LaunchTemplateTagSpecificationRequest is the structure of that name.
+type LaunchTemplateTagSpecificationRequest struct {
+	ResourceType *string `query:"ResourceType"`
+	Tags         []Tag   `query:"Tag"`
+}
+
+// LaunchTemplateVersion is the structure of that name.
+type LaunchTemplateVersion struct {
+	CreateTime         *time.Time                  `xml:"createTime"`
+	CreatedBy          *string                     `xml:"createdBy"`
+	DefaultVersion     *bool                       `xml:"defaultVersion"`
+	LaunchTemplateData *ResponseLaunchTemplateData `xml:"launchTemplateData"`
+	LaunchTemplateId   *string                     `xml:"launchTemplateId"`
+	LaunchTemplateName *string                     `xml:"launchTemplateName"`
+	Operator           *OperatorResponse           `xml:"operator"`
+	VersionDescription *string                     `xml:"versionDescription"`
+	VersionNumber      *int64                      `xml:"versionNumber"`
+}
+
+// LaunchTemplatesMonitoring is the structure of that name.
+type LaunchTemplatesMonitoring struct {
+	Enabled *bool `xml:"enabled"`
+}
+
+// LaunchTemplatesMonitoringRequest is the structure of that name.
+type LaunchTemplatesMonitoringRequest struct {
+	Enabled *bool `query:"Enabled"`
 }
 
 // LicenseConfiguration is the structure of that name.
@@ -2221,14 +2879,50 @@ type MediaDeviceMemoryInfo struct {
 	SizeInMiB *int32 `xml:"sizeInMiB"`
 }
 
+// MemoryGiBPerVCpu is the structure of that name.
+type MemoryGiBPerVCpu struct {
+	Max *float64 `xml:"max"`
+	Min *float64 `xml:"min"`
+}
+
+// MemoryGiBPerVCpuRequest is the structure of that name.
+type MemoryGiBPerVCpuRequest struct {
+	Max *float64 `query:"Max"`
+	Min *float64 `query:"Min"`
+}
+
 // MemoryInfo is the structure of that name.
 type MemoryInfo struct {
 	SizeInMiB *int64 `xml:"sizeInMiB"`
 }
 
+// MemoryMiB is the structure of that name.
+type MemoryMiB struct {
+	Max *int32 `xml:"max"`
+	Min *int32 `xml:"min"`
+}
+
+// MemoryMiBRequest is the structure of that name.
+type MemoryMiBRequest struct {
+	Max *int32 `query:"Max"`
+	Min *int32 `query:"Min" valid:"required"`
+}
+
 // Monitoring is the structure of that name.
 type Monitoring struct {
 	State *string `xml:"state"`
+}
+
+// NetworkBandwidthGbps is the structure of that name.
+type NetworkBandwidthGbps struct {
+	Max *float64 `xml:"max"`
+	Min *float64 `xml:"min"`
+}
+
+// NetworkBandwidthGbpsRequest is the structure of that name.
+type NetworkBandwidthGbpsRequest struct {
+	Max *float64 `query:"Max"`
+	Min *float64 `query:"Min"`
 }
 
 // NetworkCardInfo is the structure of that name.
@@ -2265,6 +2959,18 @@ type NetworkInfo struct {
 	NetworkCards                       []NetworkCardInfo                       `xml:"networkCards>item"`
 	NetworkPerformance                 *string                                 `xml:"networkPerformance"`
 	SecondaryNetworkSupported          *bool                                   `xml:"secondaryNetworkSupported"`
+}
+
+// NetworkInterfaceCount is the structure of that name.
+type NetworkInterfaceCount struct {
+	Max *int32 `xml:"max"`
+	Min *int32 `xml:"min"`
+}
+
+// NetworkInterfaceCountRequest is the structure of that name.
+type NetworkInterfaceCountRequest struct {
+	Max *int32 `query:"Max"`
+	Min *int32 `query:"Min"`
 }
 
 // NeuronDeviceCoreInfo is the structure of that name.
@@ -2307,6 +3013,16 @@ type OperatorResponse struct {
 	HiddenByDefault *bool   `xml:"hiddenByDefault"`
 	Managed         *bool   `xml:"managed"`
 	Principal       *string `xml:"principal"`
+}
+
+// PerformanceFactorReference is the structure of that name.
+type PerformanceFactorReference struct {
+	InstanceFamily *string `xml:"instanceFamily"`
+}
+
+// PerformanceFactorReferenceRequest is the structure of that name.
+type PerformanceFactorReferenceRequest struct {
+	InstanceFamily *string `query:"InstanceFamily"`
 }
 
 // Placement is the structure of that name.
@@ -2357,8 +3073,8 @@ type PrivateDnsNameOptionsResponse struct {
 
 // PrivateIpAddressSpecification is the structure of that name.
 type PrivateIpAddressSpecification struct {
-	Primary          *bool   `query:"Primary"`
-	PrivateIpAddress *string `query:"PrivateIpAddress"`
+	Primary          *bool   `query:"Primary" xml:"primary"`
+	PrivateIpAddress *string `query:"PrivateIpAddress" xml:"privateIpAddress"`
 }
 
 // ProcessorInfo is the structure of that name.
@@ -2397,6 +3113,44 @@ type RegionGeography struct {
 	Name *string `xml:"name"`
 }
 
+// RequestLaunchTemplateData is the structure of that name.
+type RequestLaunchTemplateData struct {
+	BlockDeviceMappings               []LaunchTemplateBlockDeviceMappingRequest                      `query:"BlockDeviceMapping"`
+	CapacityReservationSpecification  *LaunchTemplateCapacityReservationSpecificationRequest         `query:"CapacityReservationSpecification"`
+	CpuOptions                        *LaunchTemplateCpuOptionsRequest                               `query:"CpuOptions"`
+	CreditSpecification               *CreditSpecificationRequest                                    `query:"CreditSpecification"`
+	DisableApiStop                    *bool                                                          `query:"DisableApiStop"`
+	DisableApiTermination             *bool                                                          `query:"DisableApiTermination"`
+	EbsOptimized                      *bool                                                          `query:"EbsOptimized"`
+	ElasticGpuSpecifications          []ElasticGpuSpecification                                      `query:"ElasticGpuSpecification"`
+	ElasticInferenceAccelerators      []LaunchTemplateElasticInferenceAccelerator                    `query:"ElasticInferenceAccelerator"`
+	EnclaveOptions                    *LaunchTemplateEnclaveOptionsRequest                           `query:"EnclaveOptions"`
+	HibernationOptions                *LaunchTemplateHibernationOptionsRequest                       `query:"HibernationOptions"`
+	IamInstanceProfile                *LaunchTemplateIamInstanceProfileSpecificationRequest          `query:"IamInstanceProfile"`
+	ImageId                           *string                                                        `query:"ImageId"`
+	InstanceInitiatedShutdownBehavior *string                                                        `query:"InstanceInitiatedShutdownBehavior" valid:"enum=ShutdownBehavior"`
+	InstanceMarketOptions             *LaunchTemplateInstanceMarketOptionsRequest                    `query:"InstanceMarketOptions"`
+	InstanceRequirements              *InstanceRequirementsRequest                                   `query:"InstanceRequirements"`
+	InstanceType                      *string                                                        `query:"InstanceType"`
+	KernelId                          *string                                                        `query:"KernelId"`
+	KeyName                           *string                                                        `query:"KeyName"`
+	LicenseSpecifications             []LaunchTemplateLicenseConfigurationRequest                    `query:"LicenseSpecification"`
+	MaintenanceOptions                *LaunchTemplateInstanceMaintenanceOptionsRequest               `query:"MaintenanceOptions"`
+	MetadataOptions                   *LaunchTemplateInstanceMetadataOptionsRequest                  `query:"MetadataOptions"`
+	Monitoring                        *LaunchTemplatesMonitoringRequest                              `query:"Monitoring"`
+	NetworkInterfaces                 []LaunchTemplateInstanceNetworkInterfaceSpecificationRequest   `query:"NetworkInterface"`
+	NetworkPerformanceOptions         *LaunchTemplateNetworkPerformanceOptionsRequest                `query:"NetworkPerformanceOptions"`
+	Operator                          *OperatorRequest                                               `query:"Operator"`
+	Placement                         *LaunchTemplatePlacementRequest                                `query:"Placement"`
+	PrivateDnsNameOptions             *LaunchTemplatePrivateDnsNameOptionsRequest                    `query:"PrivateDnsNameOptions"`
+	RamDiskId                         *string                                                        `query:"RamDiskId"`
+	SecondaryInterfaces               []LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest `query:"SecondaryInterface"`
+	SecurityGroupIds                  []string                                                       `query:"SecurityGroupId"`
+	SecurityGroups                    []string                                                       `query:"SecurityGroup"`
+	TagSpecifications                 []LaunchTemplateTagSpecificationRequest                        `query:"TagSpecification"`
+	UserData                          *string                                                        `query:"UserData"`
+}
+
 // Reservation is the structure of that name.
 type Reservation struct {
 	Groups        []GroupIdentifier `xml:"groupSet>item"`
@@ -2404,6 +3158,50 @@ type Reservation struct {
 	OwnerId       *string           `xml:"ownerId"`
 	RequesterId   *string           `xml:"requesterId"`
 	ReservationId *string           `xml:"reservationId"`
+}
+
+// ResponseError is the structure of that name.
+type ResponseError struct {
+	Code    *string `xml:"code"`
+	Message *string `xml:"message"`
+}
+
+// ResponseLaunchTemplateData is the structure of that name.
+type ResponseLaunchTemplateData struct {
+	BlockDeviceMappings               []LaunchTemplateBlockDeviceMapping                      `xml:"blockDeviceMappingSet>item"`
+	CapacityReservationSpecification  *LaunchTemplateCapacityReservationSpecificationResponse `xml:"capacityReservationSpecification"`
+	CpuOptions                        *LaunchTemplateCpuOptions                               `xml:"cpuOptions"`
+	CreditSpecification               *CreditSpecification                                    `xml:"creditSpecification"`
+	DisableApiStop                    *bool                                                   `xml:"disableApiStop"`
+	DisableApiTermination             *bool                                                   `xml:"disableApiTermination"`
+	EbsOptimized                      *bool                                                   `xml:"ebsOptimized"`
+	ElasticGpuSpecifications          []ElasticGpuSpecificationResponse                       `xml:"elasticGpuSpecificationSet>item"`
+	ElasticInferenceAccelerators      []LaunchTemplateElasticInferenceAcceleratorResponse     `xml:"elasticInferenceAcceleratorSet>item"`
+	EnclaveOptions                    *LaunchTemplateEnclaveOptions                           `xml:"enclaveOptions"`
+	HibernationOptions                *LaunchTemplateHibernationOptions                       `xml:"hibernationOptions"`
+	IamInstanceProfile                *LaunchTemplateIamInstanceProfileSpecification          `xml:"iamInstanceProfile"`
+	ImageId                           *string                                                 `xml:"imageId"`
+	InstanceInitiatedShutdownBehavior *string                                                 `xml:"instanceInitiatedShutdownBehavior"`
+	InstanceMarketOptions             *LaunchTemplateInstanceMarketOptions                    `xml:"instanceMarketOptions"`
+	InstanceRequirements              *InstanceRequirements                                   `xml:"instanceRequirements"`
+	InstanceType                      *string                                                 `xml:"instanceType"`
+	KernelId                          *string                                                 `xml:"kernelId"`
+	KeyName                           *string                                                 `xml:"keyName"`
+	LicenseSpecifications             []LaunchTemplateLicenseConfiguration                    `xml:"licenseSet>item"`
+	MaintenanceOptions                *LaunchTemplateInstanceMaintenanceOptions               `xml:"maintenanceOptions"`
+	MetadataOptions                   *LaunchTemplateInstanceMetadataOptions                  `xml:"metadataOptions"`
+	Monitoring                        *LaunchTemplatesMonitoring                              `xml:"monitoring"`
+	NetworkInterfaces                 []LaunchTemplateInstanceNetworkInterfaceSpecification   `xml:"networkInterfaceSet>item"`
+	NetworkPerformanceOptions         *LaunchTemplateNetworkPerformanceOptions                `xml:"networkPerformanceOptions"`
+	Operator                          *OperatorResponse                                       `xml:"operator"`
+	Placement                         *LaunchTemplatePlacement                                `xml:"placement"`
+	PrivateDnsNameOptions             *LaunchTemplatePrivateDnsNameOptions                    `xml:"privateDnsNameOptions"`
+	RamDiskId                         *string                                                 `xml:"ramDiskId"`
+	SecondaryInterfaces               []LaunchTemplateInstanceSecondaryInterfaceSpecification `xml:"secondaryInterfaceSet>item"`
+	SecurityGroupIds                  []string                                                `xml:"securityGroupIdSet>item"`
+	SecurityGroups                    []string                                                `xml:"securityGroupSet>item"`
+	TagSpecifications                 []LaunchTemplateTagSpecification                        `xml:"tagSpecificationSet>item"`
+	UserData                          *string                                                 `xml:"userData"`
 }
 
 // RevokedSecurityGroupRule is the structure of that name.
@@ -2424,6 +3222,16 @@ type RevokedSecurityGroupRule struct {
 // RunInstancesMonitoringEnabled is the structure of that name.
 type RunInstancesMonitoringEnabled struct {
 	Enabled *bool `query:"Enabled" valid:"required"`
+}
+
+// SecondaryInterfacePrivateIpAddressSpecification is the structure of that name.
+type SecondaryInterfacePrivateIpAddressSpecification struct {
+	PrivateIpAddress *string `xml:"privateIpAddress"`
+}
+
+// SecondaryInterfacePrivateIpAddressSpecificationRequest is the structure of that name.
+type SecondaryInterfacePrivateIpAddressSpecificationRequest struct {
+	PrivateIpAddress *string `query:"PrivateIpAddress"`
 }
 
 // SecurityGroup is the structure of that name.
@@ -2607,6 +3415,18 @@ type TagSpecification struct {
 	Tags         []Tag   `query:"Tag"`
 }
 
+// TotalLocalStorageGB is the structure of that name.
+type TotalLocalStorageGB struct {
+	Max *float64 `xml:"max"`
+	Min *float64 `xml:"min"`
+}
+
+// TotalLocalStorageGBRequest is the structure of that name.
+type TotalLocalStorageGBRequest struct {
+	Max *float64 `query:"Max"`
+	Min *float64 `query:"Min"`
+}
+
 // UnsuccessfulInstanceCreditSpecificationItem is the structure of that name.
 type UnsuccessfulInstanceCreditSpecificationItem struct {
 	Error      *UnsuccessfulInstanceCreditSpecificationItemError `xml:"error"`
@@ -2630,6 +3450,18 @@ type UserIdGroupPair struct {
 	VpcPeeringConnectionId *string `query:"VpcPeeringConnectionId" xml:"vpcPeeringConnectionId"`
 }
 
+// VCpuCountRange is the structure of that name.
+type VCpuCountRange struct {
+	Max *int32 `xml:"max"`
+	Min *int32 `xml:"min"`
+}
+
+// VCpuCountRangeRequest is the structure of that name.
+type VCpuCountRangeRequest struct {
+	Max *int32 `query:"Max"`
+	Min *int32 `query:"Min" valid:"required"`
+}
+
 // VCpuInfo is the structure of that name.
 type VCpuInfo struct {
 	DefaultCores          *int32  `xml:"defaultCores"`
@@ -2637,6 +3469,17 @@ type VCpuInfo struct {
 	DefaultVCpus          *int32  `xml:"defaultVCpus"`
 	ValidCores            []int32 `xml:"validCores>item"`
 	ValidThreadsPerCore   []int32 `xml:"validThreadsPerCore>item"`
+}
+
+// ValidationError is the structure of that name.
+type ValidationError struct {
+	Code    *string `xml:"code"`
+	Message *string `xml:"message"`
+}
+
+// ValidationWarning is the structure of that name.
+type ValidationWarning struct {
+	Errors []ValidationError `xml:"errorSet>item"`
 }
 
 // Volume is the structure of that name.
@@ -2832,40 +3675,54 @@ type VpcIpv6CidrBlockAssociation struct {
 
 // Enums are the closed sets of values that parameters take, by shape.
 var Enums = awsquery.Enums{
-	"AccountAttributeName":                    {"supported-platforms", "default-vpc"},
-	"AmdSevSnpSpecification":                  {"enabled", "disabled"},
-	"ArchitectureValues":                      {"i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"},
-	"BootModeValues":                          {"legacy-bios", "uefi", "uefi-preferred"},
-	"CapacityReservationPreference":           {"capacity-reservations-only", "open", "none"},
-	"CopyTagsFromSource":                      {"volume"},
-	"HostnameType":                            {"ip-name", "resource-name"},
-	"HttpTokensState":                         {"optional", "required"},
-	"ImageAttributeName":                      {"description", "kernel", "ramdisk", "launchPermission", "productCodes", "blockDeviceMapping", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "imdsSupport", "deregistrationProtection"},
-	"ImdsSupportValues":                       {"v2.0"},
-	"InstanceAttributeName":                   {"instanceType", "kernel", "ramdisk", "userData", "disableApiTermination", "instanceInitiatedShutdownBehavior", "rootDeviceName", "blockDeviceMapping", "productCodes", "sourceDestCheck", "groupSet", "ebsOptimized", "sriovNetSupport", "enaSupport", "enclaveOptions", "disableApiStop"},
-	"InstanceAutoRecoveryState":               {"disabled", "default"},
-	"InstanceBandwidthWeighting":              {"default", "vpc-1", "ebs-1"},
-	"InstanceInterruptionBehavior":            {"hibernate", "stop", "terminate"},
-	"InstanceMetadataEndpointState":           {"disabled", "enabled"},
-	"InstanceMetadataProtocolState":           {"disabled", "enabled"},
-	"InstanceMetadataTagsState":               {"disabled", "enabled"},
-	"KeyFormat":                               {"pem", "ppk"},
-	"KeyType":                                 {"rsa", "ed25519"},
-	"LocationType":                            {"region", "availability-zone", "availability-zone-id", "outpost"},
-	"MarketType":                              {"spot", "capacity-block", "interruptible-capacity-reservation"},
-	"NestedVirtualizationSpecification":       {"enabled", "disabled"},
-	"OperationType":                           {"add", "remove"},
-	"ResetImageAttributeName":                 {"launchPermission"},
-	"SecondaryInterfaceType":                  {"secondary"},
-	"ShutdownBehavior":                        {"stop", "terminate"},
-	"SnapshotAttributeName":                   {"productCodes", "createVolumePermission"},
-	"SnapshotLocationEnum":                    {"regional", "local"},
-	"SpotInstanceType":                        {"one-time", "persistent"},
-	"Tenancy":                                 {"default", "dedicated", "host"},
-	"TpmSupportValues":                        {"v2.0"},
-	"VolumeAttributeName":                     {"autoEnableIO", "productCodes"},
-	"VolumeType":                              {"standard", "io1", "io2", "gp2", "sc1", "st1", "gp3"},
-	"VpcAttributeName":                        {"enableDnsSupport", "enableDnsHostnames", "enableNetworkAddressUsageMetrics"},
-	"VpcEncryptionControlExclusionStateInput": {"enable", "disable"},
-	"VpcEncryptionControlMode":                {"monitor", "enforce"},
+	"AcceleratorManufacturer":                     {"amazon-web-services", "amd", "nvidia", "xilinx", "habana"},
+	"AcceleratorName":                             {"a100", "inferentia", "k520", "k80", "m60", "radeon-pro-v520", "t4", "vu9p", "v100", "a10g", "h100", "t4g", "l40s", "l4", "gaudi-hl-205", "inferentia2", "trainium", "trainium2", "u30"},
+	"AcceleratorType":                             {"gpu", "fpga", "inference", "media"},
+	"AccountAttributeName":                        {"supported-platforms", "default-vpc"},
+	"AmdSevSnpSpecification":                      {"enabled", "disabled"},
+	"ArchitectureValues":                          {"i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"},
+	"BareMetal":                                   {"included", "required", "excluded"},
+	"BootModeValues":                              {"legacy-bios", "uefi", "uefi-preferred"},
+	"BurstablePerformance":                        {"included", "required", "excluded"},
+	"CapacityReservationPreference":               {"capacity-reservations-only", "open", "none"},
+	"CopyTagsFromSource":                          {"volume"},
+	"CpuManufacturer":                             {"intel", "amd", "amazon-web-services", "apple"},
+	"HostnameType":                                {"ip-name", "resource-name"},
+	"HttpTokensState":                             {"optional", "required"},
+	"ImageAttributeName":                          {"description", "kernel", "ramdisk", "launchPermission", "productCodes", "blockDeviceMapping", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "imdsSupport", "deregistrationProtection"},
+	"ImdsSupportValues":                           {"v2.0"},
+	"InstanceAttributeName":                       {"instanceType", "kernel", "ramdisk", "userData", "disableApiTermination", "instanceInitiatedShutdownBehavior", "rootDeviceName", "blockDeviceMapping", "productCodes", "sourceDestCheck", "groupSet", "ebsOptimized", "sriovNetSupport", "enaSupport", "enclaveOptions", "disableApiStop"},
+	"InstanceAutoRecoveryState":                   {"disabled", "default"},
+	"InstanceBandwidthWeighting":                  {"default", "vpc-1", "ebs-1"},
+	"InstanceGeneration":                          {"current", "previous"},
+	"InstanceInterruptionBehavior":                {"hibernate", "stop", "terminate"},
+	"InstanceMetadataEndpointState":               {"disabled", "enabled"},
+	"InstanceMetadataProtocolState":               {"disabled", "enabled"},
+	"InstanceMetadataTagsState":                   {"disabled", "enabled"},
+	"KeyFormat":                                   {"pem", "ppk"},
+	"KeyType":                                     {"rsa", "ed25519"},
+	"LaunchTemplateAutoRecoveryState":             {"default", "disabled"},
+	"LaunchTemplateHttpTokensState":               {"optional", "required"},
+	"LaunchTemplateInstanceMetadataEndpointState": {"disabled", "enabled"},
+	"LaunchTemplateInstanceMetadataProtocolIpv6":  {"disabled", "enabled"},
+	"LaunchTemplateInstanceMetadataTagsState":     {"disabled", "enabled"},
+	"LocalStorage":                                {"included", "required", "excluded"},
+	"LocalStorageType":                            {"hdd", "ssd"},
+	"LocationType":                                {"region", "availability-zone", "availability-zone-id", "outpost"},
+	"MarketType":                                  {"spot", "capacity-block", "interruptible-capacity-reservation"},
+	"NestedVirtualizationSpecification":           {"enabled", "disabled"},
+	"OperationType":                               {"add", "remove"},
+	"ResetImageAttributeName":                     {"launchPermission"},
+	"SecondaryInterfaceType":                      {"secondary"},
+	"ShutdownBehavior":                            {"stop", "terminate"},
+	"SnapshotAttributeName":                       {"productCodes", "createVolumePermission"},
+	"SnapshotLocationEnum":                        {"regional", "local"},
+	"SpotInstanceType":                            {"one-time", "persistent"},
+	"Tenancy":                                     {"default", "dedicated", "host"},
+	"TpmSupportValues":                            {"v2.0"},
+	"VolumeAttributeName":                         {"autoEnableIO", "productCodes"},
+	"VolumeType":                                  {"standard", "io1", "io2", "gp2", "sc1", "st1", "gp3"},
+	"VpcAttributeName":                            {"enableDnsSupport", "enableDnsHostnames", "enableNetworkAddressUsageMetrics"},
+	"VpcEncryptionControlExclusionStateInput":     {"enable", "disable"},
+	"VpcEncryptionControlMode":                    {"monitor", "enforce"},
 }

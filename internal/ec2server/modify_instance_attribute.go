@@ -34,12 +34,14 @@ func (s *Server) ModifyInstanceAttribute(ctx context.Context, who origami.Caller
 		b := append([]byte{}, in.UserData.Value...)
 		a.UserData = &b
 	}
-	for _, g := range in.Groups {
-		id, err := origami.ParseSecurityGroupID(g)
-		if err != nil {
-			return nil, err
+	if len(in.Groups) > 0 {
+		groups := make([]origami.SecurityGroupID, len(in.Groups))
+		for n, g := range in.Groups {
+			if groups[n], err = origami.ParseSecurityGroupID(g); err != nil {
+				return nil, err
+			}
 		}
-		a.SecurityGroups = append(a.SecurityGroups, id)
+		return &ec2api.ModifyInstanceAttributeOutput{}, s.instances.SetGroups(ctx, who, id, groups)
 	}
 	if err := parseDeletions(in.BlockDeviceMappings, &a); err != nil {
 		return nil, err

@@ -41,6 +41,8 @@ var parameters = map[string]string{
 	"CreateDefaultVpc":              ``,
 	"CreateImage":                   `InstanceId Name Description NoReboot SnapshotLocation=regional` + imageDevices + tagSpecifications,
 	"CreateKeyPair":                 `KeyName KeyType KeyFormat=pem` + tagSpecifications,
+	"CreateLaunchTemplate":          `ClientToken LaunchTemplateName VersionDescription` + templateParameters + tagSpecifications,
+	"CreateLaunchTemplateVersion":   `ClientToken LaunchTemplateId LaunchTemplateName SourceVersion VersionDescription` + templateParameters,
 	"CreateSecurityGroup":           `GroupName GroupDescription VpcId` + tagSpecifications,
 	"CreateSnapshot":                `VolumeId Description Location=regional` + tagSpecifications,
 	"CreateSnapshots": `Description InstanceSpecification.InstanceId InstanceSpecification.ExcludeBootVolume
@@ -51,6 +53,8 @@ var parameters = map[string]string{
 		Size SnapshotId Throughput VolumeType` + tagSpecifications,
 	"CreateVpc":                            `CidrBlock InstanceTenancy=default AmazonProvidedIpv6CidrBlock=false` + tagSpecifications,
 	"DeleteKeyPair":                        `KeyName KeyPairId`,
+	"DeleteLaunchTemplate":                 `LaunchTemplateId LaunchTemplateName`,
+	"DeleteLaunchTemplateVersions":         `LaunchTemplateId LaunchTemplateName LaunchTemplateVersion.N`,
 	"DeleteSecurityGroup":                  `GroupId GroupName`,
 	"DeleteSnapshot":                       `SnapshotId`,
 	"DeleteSubnet":                         `SubnetId`,
@@ -69,6 +73,8 @@ var parameters = map[string]string{
 	"DescribeInstanceTypes":                `InstanceType.N IncludeUnsupportedInRegion=true|false` + filters,
 	"DescribeInstances":                    `InstanceId.N` + filters,
 	"DescribeKeyPairs":                     `KeyName.N KeyPairId.N IncludePublicKey` + filters,
+	"DescribeLaunchTemplateVersions":       `LaunchTemplateId LaunchTemplateName LaunchTemplateVersion.N MinVersion MaxVersion ResolveAlias=true|false IncludeManagedResources=true|false` + filters,
+	"DescribeLaunchTemplates":              `LaunchTemplateId.N LaunchTemplateName.N IncludeManagedResources=true|false` + filters,
 	"DescribeRegions":                      `RegionName.N AllRegions=true|false` + filters,
 	"DescribeSecurityGroupRules":           `SecurityGroupRuleId.N` + filters,
 	"DescribeSecurityGroups":               `GroupId.N GroupName.N` + filters,
@@ -89,6 +95,7 @@ var parameters = map[string]string{
 	"GetConsoleOutput":                     `InstanceId Latest=true|false`,
 	"GetConsoleScreenshot":                 `InstanceId WakeUp`,
 	"GetEbsEncryptionByDefault":            ``,
+	"GetLaunchTemplateData":                `InstanceId`,
 	"GetPasswordData":                      `InstanceId`,
 	"ImportKeyPair":                        `KeyName PublicKeyMaterial` + tagSpecifications,
 	"ModifyImageAttribute": `ImageId Attribute Value OperationType UserId.N UserGroup.N Description.Value ImdsSupport.Value
@@ -99,6 +106,7 @@ var parameters = map[string]string{
 		BlockDeviceMapping.N.DeviceName BlockDeviceMapping.N.Ebs.DeleteOnTermination BlockDeviceMapping.N.Ebs.VolumeId`,
 	"ModifyInstanceCreditSpecification": `ClientToken InstanceCreditSpecification.N.InstanceId InstanceCreditSpecification.N.CpuCredits`,
 	"ModifyInstanceMetadataOptions":     `InstanceId HttpEndpoint HttpTokens HttpPutResponseHopLimit InstanceMetadataTags HttpProtocolIpv6=disabled`,
+	"ModifyLaunchTemplate":              `ClientToken LaunchTemplateId LaunchTemplateName SetDefaultVersion`,
 	"ModifySecurityGroupRules": `GroupId SecurityGroupRule.N.SecurityGroupRuleId
 		SecurityGroupRule.N.SecurityGroupRule.CidrIpv4 SecurityGroupRule.N.SecurityGroupRule.CidrIpv6
 		SecurityGroupRule.N.SecurityGroupRule.Description SecurityGroupRule.N.SecurityGroupRule.FromPort
@@ -120,7 +128,7 @@ var parameters = map[string]string{
 	"ResetSnapshotAttribute":     `SnapshotId Attribute=createVolumePermission`,
 	"RevokeSecurityGroupEgress":  `GroupId SecurityGroupRuleId.N` + ipPermissions,
 	"RevokeSecurityGroupIngress": `GroupId SecurityGroupRuleId.N` + oldPermission + ipPermissions,
-	"RunInstances": `ImageId InstanceType MinCount MaxCount KeyName UserData ClientToken
+	"RunInstances": `LaunchTemplate.LaunchTemplateId LaunchTemplate.LaunchTemplateName LaunchTemplate.Version ImageId InstanceType MinCount MaxCount KeyName UserData ClientToken
 		SubnetId PrivateIpAddress SecurityGroupId.N SecurityGroup.N
 		InstanceInitiatedShutdownBehavior DisableApiTermination DisableApiStop EbsOptimized Monitoring.Enabled
 		Placement.AvailabilityZone Placement.Tenancy=default

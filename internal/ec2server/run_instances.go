@@ -13,9 +13,20 @@ import (
 
 // RunInstances launches instances from an image.
 func (s *Server) RunInstances(ctx context.Context, who origami.Caller, in *ec2api.RunInstancesInput) (*ec2api.RunInstancesOutput, error) {
-	l, err := parseLaunch(in)
+	whole, from := in, (*origami.LaunchTemplateVersion)(nil)
+	err := s.db.View(ctx, func(tx *metadb.Tx) (err error) {
+		whole, from, err = s.applyTemplate(tx, who, in)
+		return err
+	})
 	if err != nil {
 		return nil, err
+	}
+	l, err := parseLaunch(whole)
+	if err != nil {
+		return nil, err
+	}
+	if from != nil {
+		l.Template, l.TemplateVersion = from.Template, from.Number
 	}
 	l.Fingerprint = fingerprint(in)
 	launched, err := s.instances.Run(ctx, who, l)

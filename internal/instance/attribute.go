@@ -15,7 +15,6 @@ type Attributes struct {
 	DisableTermination *bool
 	DisableStop        *bool
 	ShutdownBehavior   *string
-	SecurityGroups     []origami.SecurityGroupID // nil leaves them
 	EBSOptimized       *bool
 	SriovNetSupport    *string
 	ENASupport         *bool
@@ -47,7 +46,7 @@ func (s *Service) Modify(ctx context.Context, who origami.Caller, id origami.Ins
 		if err := a.deletions(tx, i); err != nil {
 			return err
 		}
-		_, err = tx.UpdateInstance(who.Region, id, func(i *origami.Instance) error { return a.apply(tx, i) })
+		_, err = tx.UpdateInstance(who.Region, id, a.apply)
 		return err
 	})
 }
@@ -63,7 +62,7 @@ func ended(i *origami.Instance) bool {
 }
 
 // apply changes the row of an instance.
-func (a *Attributes) apply(tx *metadb.Tx, i *origami.Instance) error {
+func (a *Attributes) apply(i *origami.Instance) error {
 	if a.Type != nil {
 		if err := changeType(i, *a.Type); err != nil {
 			return err
@@ -100,7 +99,7 @@ func (a *Attributes) apply(tx *metadb.Tx, i *origami.Instance) error {
 		}
 		i.EBSOptimized = *a.EBSOptimized
 	}
-	return a.groups(tx, i)
+	return nil
 }
 
 func set[T any](dst, src *T) {
@@ -116,11 +115,7 @@ func changeType(i *origami.Instance, name string) error {
 	if err != nil {
 		return err
 	}
-	err = compatible(&origami.Image{
-		Architecture: i.Architecture, VirtualizationType: i.VirtualizationType,
-		ENASupport: i.ENASupport, BootMode: i.BootMode, TPMSupport: i.TPMSupport,
-	}, t)
-	if err != nil {
+	if err := compatible(demands(i), t); err != nil {
 		return err
 	}
 	if err := checkEBSOptimized(t, i.EBSOptimized); err != nil {
@@ -129,6 +124,14 @@ func changeType(i *origami.Instance, name string) error {
 	// The credit option goes with a change between burstable types, too.
 	i.Type, i.CPUCredits = t.Name, t.Credits
 	return nil
+}
+
+// demands is what an instance asks of its type, as an image of it would.
+func demands(i *origami.Instance) *origami.Image {
+	return &origami.Image{
+		Architecture: i.Architecture, VirtualizationType: i.VirtualizationType,
+		ENASupport: i.ENASupport, BootMode: i.BootMode, TPMSupport: i.TPMSupport,
+	}
 }
 
 // checkEBSOptimized refuses a wish that the type cannot fulfil.
@@ -151,32 +154,6 @@ func checkShutdownBehavior(s string) error {
 	if s != "stop" && s != "terminate" {
 		return origami.Errorf(origami.CodeInvalidParameterValue, "Invalid value '%.64s' for InstanceInitiatedShutdownBehavior.", s)
 	}
-	return nil
-}
-
-// groups replaces the security groups of an instance by others of its VPC.
-func (a *Attributes) groups(tx *metadb.Tx, i *origami.Instance) error {
-	if a.SecurityGroups == nil {
-		return nil
-	}
-	var ids []origami.SecurityGroupID
-	for _, id := range a.SecurityGroups {
-		g, err := tx.SecurityGroup(i.Region, i.Owner, id)
-		if err != nil {
-			return err
-		}
-		if g.VPC != i.VPC {
-			return origami.Errorf(origami.CodeInvalidParameter,
-				"Security group %s and instance %s belong to different networks.", id, i.ID)
-		}
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) == 0 {
-		return origami.Errorf(origami.CodeInvalidParameterValue, "An instance must have at least one security group.")
-	}
-	i.SecurityGroups = ids
 	return nil
 }
 

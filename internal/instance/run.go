@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"origami"
 	"origami/internal/ebs"
@@ -44,6 +45,10 @@ type Launch struct {
 
 	InstanceTags origami.Tags
 	VolumeTags   origami.Tags
+
+	// Template is the launch template that parameters came from, or "".
+	Template        origami.LaunchTemplateID
+	TemplateVersion int64
 
 	// ClientToken makes the request safe to repeat; Fingerprint tells whether
 	// a repetition asks for the same.
@@ -292,6 +297,16 @@ func (s *Service) makeInstance(tx *metadb.Tx, who origami.Caller, l Launch, prot
 	}
 	if err := putTags(tx, who, l.InstanceTags, string(i.ID)); err != nil {
 		return nil, err
+	}
+	if l.Template != "" {
+		// Tags of the service's own: clients learn from them where an
+		// instance came from.
+		err := tx.PutTags(who.Region, who.Account, []string{string(i.ID)}, origami.Tags{
+			"aws:ec2launchtemplate:id": string(l.Template), "aws:ec2launchtemplate:version": strconv.FormatInt(l.TemplateVersion, 10),
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	if err := putTags(tx, who, l.VolumeTags, volumes...); err != nil {
 		return nil, err

@@ -86,6 +86,9 @@ func (s *Service) Start(ctx context.Context, who origami.Caller, ids []origami.I
 		if err != nil {
 			return err
 		}
+		if err := s.Host.fits(demands(i), t); err != nil {
+			return err
+		}
 		if _, err := s.room(tx, t, 1, 1); err != nil {
 			return err
 		}

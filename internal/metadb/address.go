@@ -66,7 +66,7 @@ func (tx *Tx) AllocatePublicIP(prefix netip.Prefix) (netip.Addr, error) {
 	}
 	first, last := bounds(prefix)
 	n, ok, err := tx.lowestFree(first+1, last-1,
-		`SELECT public_ip FROM instances WHERE public_ip BETWEEN ? AND ? ORDER BY public_ip`)
+		`SELECT ip FROM (SELECT public_ip AS ip FROM instances UNION SELECT public_ip FROM addresses) AS used WHERE ip BETWEEN ? AND ? ORDER BY ip`)
 	if err != nil {
 		return netip.Addr{}, err
 	}
