@@ -30,6 +30,15 @@ func newClient(_ context.Context, s *service) (*client, error) {
 // call makes one request, given as names and values in turn, and decodes the
 // answer.
 func (c *client) call(ctx context.Context, out any, action string, params ...string) error {
+	b, err := c.raw(ctx, action, params...)
+	if err != nil {
+		return err
+	}
+	return xml.Unmarshal(b, out)
+}
+
+// raw is call that returns the answer as it is.
+func (c *client) raw(ctx context.Context, action string, params ...string) ([]byte, error) {
 	form := url.Values{"Action": {action}, "Version": {"2016-11-15"}}
 	for i := 0; i < len(params); i += 2 {
 		form.Set(params[i], params[i+1])
@@ -37,25 +46,25 @@ func (c *client) call(ctx context.Context, out any, action string, params ...str
 	body := form.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint+"/", strings.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 	if err := sigv4.Sign(req, []byte(body), c.cred, c.region, "ec2", time.Now()); err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %s", action, resp.Status, b)
+		return nil, fmt.Errorf("%s: %s: %s", action, resp.Status, b)
 	}
-	return xml.Unmarshal(b, out)
+	return b, nil
 }
 
 func (c *client) imageID(ctx context.Context, name string) (string, error) {

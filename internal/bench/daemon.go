@@ -26,12 +26,14 @@ type service struct {
 	log  bytes.Buffer
 	wait chan error
 	env  map[string]string
+
+	ready time.Time // when it said that it serves
 }
 
 // start runs a service on a directory, which may hold an installation.
 func (c *config) start(ctx context.Context, dir string, flags ...string) (*service, error) {
 	s := &service{c: c, dir: dir, wait: make(chan error, 1)}
-	args := append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--log-level", "warn", "--public-prefix", "127.99.0.0/16"}, flags...)
+	args := append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--log-level", "warn", "--public-prefix", "127.99.0.0/16", "--accel", "tcg"}, flags...)
 	s.cmd = exec.CommandContext(ctx, c.origami, args...)
 	s.cmd.Stderr = &s.log
 	out, err := s.cmd.StdoutPipe()
@@ -46,6 +48,7 @@ func (c *config) start(ctx context.Context, dir string, flags ...string) (*servi
 	if _, err := out.Read(first); err != nil {
 		return nil, fmt.Errorf("start the service: %w: %s", errors.Join(err, s.cmd.Wait()), s.log.String())
 	}
+	s.ready = time.Now()
 	go func() {
 		_, _ = out.Read(make([]byte, 4096))
 		s.wait <- s.cmd.Wait()

@@ -36,6 +36,11 @@ var benchmarks = []struct {
 }{
 	{"import", benchImport},
 	{"launch", benchLaunch},
+	{"nbd", benchNBD},
+	{"snapshot", benchSnapshot},
+	{"freeze", benchFreeze},
+	{"describe", benchDescribe},
+	{"recover", benchRecover},
 }
 
 func main() {
