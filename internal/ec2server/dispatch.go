@@ -111,13 +111,21 @@ func (h *Handler) ServeAWS(w http.ResponseWriter, r *http.Request, who origami.C
 	return nil
 }
 
+// maxMessage bounds the message of an error, in bytes: messages quote what the
+// request said, and that may be long.
+const maxMessage = 1024
+
 // WriteError writes the error document of EC2.
 func (h *Handler) WriteError(w http.ResponseWriter, request string, e *origami.Error) {
 	w.Header().Set("Content-Type", awsquery.ContentType)
 	w.WriteHeader(e.Code.Status())
+	message := e.Message
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "..."
+	}
 	// An error of the writer means that the client is gone.
 	_ = awsquery.EC2.EncodeError(w, awsquery.ErrorResponse{
-		Code: string(e.Code), Message: e.Message, RequestID: request,
+		Code: string(e.Code), Message: message, RequestID: request,
 	})
 }
 
