@@ -3,13 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
@@ -30,9 +34,9 @@ func sshCommand() *cobra.Command {
 		Use:   "ssh INSTANCE [-- COMMAND...]",
 		Short: "Log in to an instance, or run a command there",
 		Long: `Log in to an instance, named by its ID or its Name tag, with the ssh of this
-host. If the instance printed its host keys on its console, as cloud-init does,
-only these are accepted; otherwise the first one seen is, and kept in the data
-directory.`,
+host. If the instance printed its host keys or their fingerprints on its console,
+as cloud-init does, only these are accepted; otherwise the first one seen is, and
+kept in the data directory.`,
 		Example: `  origami ssh web --data-dir ~/origami
   origami ssh --data-dir ~/origami -i key.pem --user debian web -- uptime`,
 		Args: cobra.MinimumNArgs(1),
@@ -79,7 +83,15 @@ func (t *target) ssh(ctx context.Context, word string, o sshOptions) error {
 	if err != nil {
 		return err
 	}
-	keys, err := v.dir.hostKeys(i.ID, hostKeysIn(output))
+	known := hostKeysIn(output)
+	if prints := fingerprintsIn(output); len(known) == 0 && len(prints) > 0 {
+		key, err := scanHostKey(ctx, at, prints)
+		if err != nil {
+			return err
+		}
+		known = append(known, key)
+	}
+	keys, err := v.dir.hostKeys(i.ID, known)
 	if err != nil {
 		return err
 	}
@@ -89,34 +101,77 @@ func (t *target) ssh(ctx context.Context, word string, o sshOptions) error {
 	return nil
 }
 
-// The lines between which cloud-init prints host keys.
-const (
-	beginHostKeys = "-----BEGIN SSH HOST KEY KEYS-----"
-	endHostKeys   = "-----END SSH HOST KEY KEYS-----"
-)
-
 // maxHostKeys bounds the keys taken from a console, which the guest writes.
 const maxHostKeys = 16
 
-// hostKeysIn finds the host keys that a machine has printed on its console,
-// the last time that it did.
-func hostKeysIn(console []byte) []ssh.PublicKey {
-	from := bytes.LastIndex(console, []byte(beginHostKeys))
+// printed finds what a machine has printed on its console between the lines
+// that cloud-init puts around it, the last time that it did.
+func printed(console []byte, what string) []byte {
+	begin, end := "-----BEGIN SSH HOST KEY "+what+"-----", "-----END SSH HOST KEY "+what+"-----"
+	from := bytes.LastIndex(console, []byte(begin))
 	if from < 0 {
 		return nil
 	}
-	block, _, ok := bytes.Cut(console[from+len(beginHostKeys):], []byte(endHostKeys))
+	block, _, ok := bytes.Cut(console[from+len(begin):], []byte(end))
 	if !ok {
 		return nil
 	}
+	return block
+}
+
+// hostKeysIn finds the host keys on a console.
+func hostKeysIn(console []byte) []ssh.PublicKey {
 	var keys []ssh.PublicKey
-	for line := range bytes.Lines(block) {
+	for line := range bytes.Lines(printed(console, "KEYS")) {
 		key, _, options, _, err := ssh.ParseAuthorizedKey(bytes.TrimSpace(line))
 		if err == nil && len(options) == 0 && len(keys) < maxHostKeys {
 			keys = append(keys, key)
 		}
 	}
 	return keys
+}
+
+// fingerprintsIn finds the fingerprints of host keys on a console.
+func fingerprintsIn(console []byte) []string {
+	var prints []string
+	for word := range bytes.FieldsSeq(printed(console, "FINGERPRINTS")) {
+		if bytes.HasPrefix(word, []byte("SHA256:")) && len(prints) < maxHostKeys {
+			prints = append(prints, string(word))
+		}
+	}
+	return prints
+}
+
+// scanTime bounds how long an instance may take to show its host key.
+const scanTime = 20 * time.Second
+
+// scanHostKey asks an instance for its host key, which must be one of those
+// with the given fingerprints.
+func scanHostKey(ctx context.Context, at netip.AddrPort, fingerprints []string) (ssh.PublicKey, error) {
+	ctx, cancel := context.WithTimeout(ctx, scanTime)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", at.String())
+	if err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer conn.Close()
+	var shown ssh.PublicKey
+	seen := errors.New("seen")
+	_, _, _, err = ssh.NewClientConn(conn, at.String(), &ssh.ClientConfig{
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			shown = key
+			return seen // there is nothing else to do on this connection
+		},
+	})
+	switch {
+	case shown == nil:
+		return nil, fmt.Errorf("ask for the host key: %w", err)
+	case !slices.Contains(fingerprints, ssh.FingerprintSHA256(shown)):
+		return nil, fmt.Errorf("the host key %s is none of those that the instance printed on its console", ssh.FingerprintSHA256(shown))
+	}
+	return shown, nil
 }
 
 // knownHosts is the file that tells the host keys of instances.

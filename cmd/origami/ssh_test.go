@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/ed25519"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -10,6 +11,12 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+)
+
+// The lines that cloud-init prints.
+const (
+	beginHostKeys = "-----BEGIN SSH HOST KEY KEYS-----"
+	endHostKeys   = "-----END SSH HOST KEY KEYS-----"
 )
 
 // hostKey makes a public key as a line of a console.
@@ -67,6 +74,46 @@ func FuzzHostKeysIn(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestScanHostKey asks an ssh server for its key.
+func TestScanHostKey(t *testing.T) {
+	t.Parallel()
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		config := &ssh.ServerConfig{NoClientAuth: true}
+		config.AddHostKey(signer)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			ssh.NewServerConn(c, config) // ends when the client has seen the key
+			c.Close()
+		}
+	}()
+	console := "-----BEGIN SSH HOST KEY FINGERPRINTS-----\r\n256 " + ssh.FingerprintSHA256(signer.PublicKey()) +
+		" root@ip (ED25519)\r\n-----END SSH HOST KEY FINGERPRINTS-----\r\n"
+	at := netip.MustParseAddrPort(l.Addr().String())
+	key, err := scanHostKey(t.Context(), at, fingerprintsIn([]byte(console)))
+	if err != nil || ssh.FingerprintSHA256(key) != ssh.FingerprintSHA256(signer.PublicKey()) {
+		t.Errorf("scanHostKey = %v, %v", key, err)
+	}
+	if _, err := scanHostKey(t.Context(), at, []string{"SHA256:other"}); err == nil || !strings.Contains(err.Error(), "none of those") {
+		t.Errorf("another key is accepted: %v", err)
+	}
 }
 
 func TestSSHArgs(t *testing.T) {
