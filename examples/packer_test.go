@@ -163,7 +163,7 @@ func tagsOf(tags []types.Tag) map[string]string {
 // on a service whose instances boot nothing: twice, so that the second image
 // replaces the first.
 //
-//origami:proves CreateImage RegisterImage CreateSnapshot CreateKeyPair CreateTags DescribeImages ModifyImageAttribute
+//origami:proves CreateImage RegisterImage CreateSnapshot CreateKeyPair CreateTags DescribeImages ModifyImageAttribute ModifySnapshotAttribute
 //origami:proves DeregisterImage DeleteSnapshot DeleteKeyPair TerminateInstances StopInstances DescribeVolumes
 func TestPackerWithoutGuest(t *testing.T) {
 	packer := stockPacker(t)
@@ -177,8 +177,10 @@ func TestPackerWithoutGuest(t *testing.T) {
 		s.build(packer, template, "source_ami_name=nothing")
 		first := s.ownImage("baked")
 		s.clean(source, first)
-		s.build(packer, template, "source_ami_name=nothing")
+		other := s.newAccount("other")
+		s.build(packer, template, "source_ami_name=nothing", `share_with=["`+other.id+`"]`)
 		got := s.ownImage("baked")
+		other.sees(t, got)
 		if *got.ImageId == *first.ImageId {
 			t.Errorf("the second bake kept %s of the first", *got.ImageId)
 		}
@@ -222,6 +224,42 @@ func TestPackerWithoutGuest(t *testing.T) {
 			t.Errorf("root volume %+v", e)
 		}
 	})
+}
+
+// account is an account other than the first, and a client that acts for it.
+type account struct {
+	*ec2.Client
+	id string
+}
+
+// newAccount makes an account.
+func (s *service) newAccount(name string) account {
+	s.t.Helper()
+	said := s.run("account", "create", name)
+	_, rest, _ := strings.Cut(said, "(")
+	id, _, ok := strings.Cut(rest, ")")
+	if !ok {
+		s.t.Fatalf("origami account create said %q, which names no account", said)
+	}
+	client, _ := s.account(name)
+	return account{client, id}
+}
+
+// sees checks that an image and its snapshots are shared with the account.
+func (a account) sees(t *testing.T, image types.Image) {
+	t.Helper()
+	images := do(t, a.DescribeImages, &ec2.DescribeImagesInput{ExecutableUsers: []string{"self"}}).Images
+	if len(images) != 1 || *images[0].ImageId != *image.ImageId {
+		t.Errorf("%d images are shared with %s, want %s alone", len(images), a.id, *image.ImageId)
+	}
+	var snapshots []string
+	for _, n := range do(t, a.DescribeSnapshots, &ec2.DescribeSnapshotsInput{RestorableByUserIds: []string{"self"}}).Snapshots {
+		snapshots = append(snapshots, *n.SnapshotId)
+	}
+	slices.Sort(snapshots)
+	if diff := cmp.Diff(mapped(image), snapshots); diff != "" {
+		t.Errorf("snapshots shared with %s (-want +got):\n%s", a.id, diff)
+	}
 }
 
 // TestPackerBake bakes images over SSH, launches them, and finds the change.

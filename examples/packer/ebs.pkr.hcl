@@ -34,6 +34,12 @@ variable "instance_type" {
   default = "t3.small"
 }
 
+variable "share_with" {
+  type        = list(string)
+  description = "Accounts that may launch the image and copy its disks."
+  default     = []
+}
+
 variable "ssh_port" {
   type        = number
   description = "2222 if Origami does not run as root."
@@ -85,6 +91,8 @@ source "amazon-ebs" "bake" {
 
   ami_name              = var.ami_name
   ami_description       = "${var.source_ami_name}, and what the provisioner did"
+  ami_users             = var.share_with
+  snapshot_users        = var.share_with
   force_deregister      = true
   force_delete_snapshot = true
   tags = {
