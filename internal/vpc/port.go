@@ -98,10 +98,14 @@ func (p *Port) publish(address netip.Addr) error {
 }
 
 // SetPublic replaces the public address of the machine, the zero address
-// meaning none. Connections to the old one are cut.
+// meaning none. Connections to the old one are cut. It fails when the machine
+// is unplugged.
 func (p *Port) SetPublic(address netip.Addr) error {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
+	if p.s.ports[p.id] != p {
+		return fmt.Errorf("set public address of %s: it is not plugged", p.id)
+	}
 	if address == p.address {
 		return nil
 	}
