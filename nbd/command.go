@@ -5,10 +5,15 @@ import (
 	"fmt"
 	"io"
 	"syscall"
+	"time"
 )
 
 // run executes q, whose range and flags have been checked, and answers it.
 func (c *conn) run(q request) {
+	if observe := c.srv.Observe; observe != nil {
+		start, cmd, n := time.Now(), q.cmd, int64(q.n)
+		defer func() { observe(cmd.String(), n, time.Since(start)) }()
+	}
 	switch q.cmd {
 	case cmdRead:
 		c.read(&q)

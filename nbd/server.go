@@ -21,6 +21,11 @@ type Server struct {
 	// one for each failing device call. Nil discards them.
 	Log *slog.Logger
 
+	// Observe, if not nil, hears of each request when it has been executed:
+	// the command as the protocol names it ("READ"), the bytes that it is
+	// about, and how long the device took. It is called concurrently.
+	Observe func(command string, bytes int64, took time.Duration)
+
 	// MaxConns bounds the connections that exist at the same time; further
 	// ones are closed at once. Zero means 1024.
 	MaxConns int

@@ -31,6 +31,7 @@ type installation struct {
 	o    options
 	stop context.CancelFunc
 	done chan error
+	said string // when it began to serve
 }
 
 // publicRange gives each installation of this process loopback addresses of its own.
@@ -78,10 +79,10 @@ func (n *installation) start() {
 	n.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop, n.done = stop, make(chan error, 1)
-	ready := &banner{said: make(chan struct{})}
+	ready := banner{said: make(chan string, 1)}
 	go func() { n.done <- serve(ctx, n.o, ready) }()
 	select {
-	case <-ready.said:
+	case n.said = <-ready.said:
 	case err := <-n.done:
 		n.t.Fatalf("serve: %v", err)
 	case <-time.After(time.Minute):
@@ -102,14 +103,11 @@ func (n *installation) end() {
 	n.done = nil
 }
 
-// banner notices that the service has said that it serves.
-type banner struct {
-	once sync.Once
-	said chan struct{}
-}
+// banner notices what the service says when it serves, once.
+type banner struct{ said chan string }
 
-func (b *banner) Write(p []byte) (int, error) {
-	b.once.Do(func() { close(b.said) })
+func (b banner) Write(p []byte) (int, error) {
+	b.said <- string(p)
 	return len(p), nil
 }
 

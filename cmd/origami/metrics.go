@@ -21,6 +21,9 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	bytes    *prometheus.CounterVec
+
+	diskBytes    *prometheus.CounterVec
+	diskDuration *prometheus.HistogramVec
 }
 
 func newMetrics() *metrics {
@@ -39,8 +42,17 @@ func newMetrics() *metrics {
 			Name: "origami_response_bytes_total",
 			Help: "Bytes of answers.",
 		}, []string{"service"}),
+		diskBytes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "origami_nbd_bytes_total",
+			Help: "Bytes that requests of machines to their disks are about, by command.",
+		}, []string{"command"}),
+		diskDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "origami_nbd_request_duration_seconds",
+			Help:    "Time that volumes take for requests of machines, by command.",
+			Buckets: prometheus.ExponentialBuckets(16e-6, 4, 10), // 16 µs to 4 s
+		}, []string{"command"}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.bytes,
+	m.registry.MustRegister(m.requests, m.duration, m.bytes, m.diskBytes, m.diskDuration,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -60,6 +72,12 @@ func (m *metrics) observe(c endpoint.Call) {
 	m.requests.WithLabelValues(service, action, strconv.Itoa(c.Status), string(c.Code)).Inc()
 	m.duration.WithLabelValues(service, action).Observe(c.Duration.Seconds())
 	m.bytes.WithLabelValues(service).Add(float64(c.Bytes))
+}
+
+// observeDisk counts a request of a machine to a disk.
+func (m *metrics) observeDisk(command string, bytes int64, took time.Duration) {
+	m.diskBytes.WithLabelValues(command).Add(float64(bytes))
+	m.diskDuration.WithLabelValues(command).Observe(took.Seconds())
 }
 
 // scrapeTime bounds how long a scrape waits for the database.

@@ -24,6 +24,7 @@ import (
 // It stands beside the API, on which nothing is served unsigned.
 type monitor struct {
 	metrics *metrics
+	shown   bool // there is a listener
 	// check finds out whether the service works. It is nil until the service
 	// serves and again when it stops.
 	check atomic.Pointer[func(context.Context) error]
@@ -92,6 +93,7 @@ func (s *service) openMonitor() error {
 	s.monitored = make(chan struct{})
 	s.stopMonitor = stop
 	s.metricsAddress = l.Addr().String()
+	s.monitor.shown = true
 	go func() {
 		defer close(s.monitored)
 		if err := serveHTTP(ctx, l, s.monitor.handler(), nil); err != nil {
@@ -101,12 +103,28 @@ func (s *service) openMonitor() error {
 	return nil
 }
 
+// monitorText tells the person who started the service where the monitor is.
+func (s *service) monitorText() string {
+	if s.metricsAddress == "" {
+		return ""
+	}
+	return fmt.Sprintf("\nMetrics are at http://%[1]s/metrics, health at http://%[1]s/healthz and /readyz.\n", s.metricsAddress)
+}
+
 // closeMonitor ends it, after everything else.
 func (s *service) closeMonitor() {
 	if s.stopMonitor != nil {
 		s.stopMonitor()
 		<-s.monitored
 	}
+}
+
+// disk is what hears of requests to disks: nothing, if nobody can ask for it.
+func (m *monitor) disk() func(command string, bytes int64, took time.Duration) {
+	if !m.shown {
+		return nil
+	}
+	return m.metrics.observeDisk
 }
 
 // working reports what does not work of the service.

@@ -7,25 +7,19 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
-)
 
-// freeAddress finds an address of loopback that was free a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+	"origami/nbd"
+)
 
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
@@ -58,8 +52,12 @@ func sample(t *testing.T, page, metric string) float64 {
 
 func TestMonitor(t *testing.T) {
 	t.Parallel()
-	address := freeAddress(t)
-	n := install(t, "--metrics", address)
+	n := install(t, "--metrics", "127.0.0.1:0")
+	found := regexp.MustCompile(`http://([^/ ]+)/metrics`).FindStringSubmatch(n.said)
+	if found == nil {
+		t.Fatalf("the service does not say where its metrics are: %s", n.said)
+	}
+	address := found[1]
 	for _, path := range []string{"/healthz", "/readyz"} {
 		if status, text := get(t, "http://"+address+path); status != http.StatusOK {
 			t.Errorf("%s = %d %s", path, status, text)
@@ -106,6 +104,50 @@ func TestMonitor(t *testing.T) {
 		t.Error("the API serves metrics to anybody")
 	}
 }
+
+// TestDiskMetrics counts what a client of a disk does.
+func TestDiskMetrics(t *testing.T) {
+	t.Parallel()
+	m := &monitor{metrics: newMetrics()}
+	if m.disk() != nil {
+		t.Error("requests to disks are counted for nobody")
+	}
+	m.shown = true
+	server := &nbd.Server{Observe: m.disk()}
+	defer server.Close()
+	if _, err := server.Export("", memory(make([]byte, 1<<20)), nbd.ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("nbdcopy"); err != nil {
+		t.Skip("needs nbdcopy")
+	}
+	socket := filepath.Join(t.TempDir(), "nbd")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(t.Context(), l)
+	if msg, err := exec.Command("nbdcopy", "nbd+unix:///?socket="+socket, "null:").CombinedOutput(); err != nil {
+		t.Fatalf("nbdcopy: %v: %s", err, msg)
+	}
+	monitor := httptest.NewServer(m.handler())
+	defer monitor.Close()
+	_, page := get(t, monitor.URL+"/metrics")
+	if got := sample(t, page, `origami_nbd_bytes_total{command="READ"}`); got != 1<<20 {
+		t.Errorf("bytes read = %v, want %d", got, 1<<20)
+	}
+	if got := sample(t, page, `origami_nbd_request_duration_seconds_count{command="READ"}`); got < 1 {
+		t.Errorf("reads = %v", got)
+	}
+}
+
+// memory is a disk.
+type memory []byte
+
+func (m memory) ReadAt(p []byte, off int64) (int, error) { return copy(p, m[off:]), nil }
+func (memory) WriteAt([]byte, int64) (int, error)        { return 0, syscall.EROFS }
+func (m memory) Size() int64                             { return int64(len(m)) }
+func (memory) Flush() error                              { return nil }
 
 // TestNotReady asks a monitor whose service does not serve.
 func TestNotReady(t *testing.T) {

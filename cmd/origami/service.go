@@ -138,7 +138,7 @@ func (s *service) openConcepts() error {
 	s.vpc = vpc.New(vpc.Config{DB: s.db, Metadata: serveMetadata, Egress: egressPolicies[s.o.egress](), Log: s.log})
 	s.instances = instance.New(instance.Config{
 		DB: s.db, EBS: s.ebs, AMI: s.ami, Queue: s.queue, VMM: s.machines, VPC: s.vpc,
-		RunDir: s.o.dir.path("run"), PublicPrefix: s.o.publicPrefix, Host: host, Grace: s.o.grace, Log: s.log,
+		RunDir: s.o.dir.path("run"), PublicPrefix: s.o.publicPrefix, Host: host, Grace: s.o.grace, Disk: s.monitor.disk(), Log: s.log,
 	})
 	s.vmie = vmie.New(s.db, s.ebs, s.ami, s.queue)
 	return s.instances.Recover(s.ctx)
@@ -212,7 +212,7 @@ func (s *service) run(out io.Writer) error {
 	s.monitor.check.Store(&working)
 	defer s.monitor.check.Store(nil)
 	s.monitor.metrics.registry.MustRegister(state{s.db, s.store})
-	fmt.Fprint(out, s.o.banner(url))
+	fmt.Fprint(out, s.o.banner(url)+s.monitorText())
 	s.log.Info("serving", "endpoint", url, "data_dir", string(s.o.dir), "regions", joinRegions(s.o.regions, ","), "vmm", s.o.vmm)
 	select {
 	case <-ctx.Done():

@@ -62,6 +62,10 @@ type Config struct {
 	// off. The zero value means two minutes.
 	Grace time.Duration
 
+	// Disk, if not nil, hears of the requests of machines to their disks; see
+	// [nbd.Server].
+	Disk func(command string, bytes int64, took time.Duration)
+
 	Log *slog.Logger
 	Now func() time.Time
 }

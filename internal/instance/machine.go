@@ -136,7 +136,7 @@ func (s *Service) attach(ctx context.Context, m *machine, i *origami.Instance, v
 			m.detach(s.Log)
 		}
 	}()
-	m.server = &nbd.Server{Log: s.Log.With("instance", string(m.id))}
+	m.server = &nbd.Server{Log: s.Log.With("instance", string(m.id)), Observe: s.Disk}
 	for _, v := range vols {
 		if err := m.offer(ctx, s.EBS, v.ID); err != nil {
 			return err
