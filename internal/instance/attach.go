@@ -14,6 +14,10 @@ import (
 	"origami/internal/vmm"
 )
 
+// attachAttempts is how often a machine is given a volume that its monitor
+// refuses; the pauses between them add up to some seconds.
+const attachAttempts = 6
+
 // AttachVolume attaches a volume of the caller's to an instance of the
 // caller's under a device name. A stopped instance has it at once; a running
 // one gets it by a task, and the attachment is attaching until then. The

@@ -105,9 +105,10 @@ func New(c Config) *Service {
 	c.Queue.Handle(taskReboot, task.Handler{Run: s.runReboot})
 	c.Queue.Handle(taskTerminate, task.Handler{Run: s.runTerminate, MaxAttempts: math.MaxInt})
 	c.Queue.Handle(taskImage, task.Handler{Run: s.runImage, Failed: s.imageFailed})
-	c.Queue.Handle(taskAttach, task.Handler{Run: s.runAttach, Failed: s.attachFailed})
+	c.Queue.Handle(taskAttach, task.Handler{Run: s.runAttach, Failed: s.attachFailed, MaxAttempts: attachAttempts})
 	c.Queue.Handle(taskDetach, task.Handler{Run: s.runDetach, Failed: s.detachFailed, MaxAttempts: math.MaxInt})
 	c.Queue.Handle(taskModify, task.Handler{Run: s.runModify, Failed: s.modifyFailed, MaxAttempts: math.MaxInt})
+	c.Queue.Handle(taskReplaceRoot, task.Handler{Run: s.runReplaceRoot, Failed: s.replaceRootFailed})
 	return s
 }
 
@@ -122,6 +123,9 @@ const (
 	taskAttach    = "instance.attach"
 	taskDetach    = "instance.detach"
 	taskModify    = "instance.modify"
+
+	// taskReplaceRoot is about an instance too.
+	taskReplaceRoot = "instance.replace-root"
 )
 
 // Close lets go of the machines, which run on, and closes their networks.

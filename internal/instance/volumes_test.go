@@ -419,8 +419,27 @@ func TestAttachKilled(t *testing.T) {
 	}
 }
 
-// TestAttachFails has a monitor that refuses the disk for good.
-func TestAttachFails(t *testing.T) {
+// TestAttachRefusedByMonitor has a monitor that refuses the disk for good: the
+// volume is available again.
+func TestAttachRefusedByMonitor(t *testing.T) {
+	t.Parallel()
+	r := instancetest.New(t, instancetest.Config{Hooks: instancetest.Hooks{
+		Attach: func(context.Context, string) error { return errors.New("no more wires") },
+	}})
+	i := runs(t, r, r.Import(alice, "disk", []byte("boot")), nil)
+	v := r.NewVolume(alice, 1, "")
+	if _, err := r.Instances.AttachVolume(t.Context(), alice, v.ID, i.ID, "/dev/sdf"); err != nil {
+		t.Fatal(err)
+	}
+	waitVolume(t, r, v.ID, "available again", isAvailable)
+	if got := disks(t, r, i.ID); len(got) != 1 {
+		t.Errorf("disks = %v, want the root", got)
+	}
+}
+
+// TestAttachEnded has a machine that ends while it is given a volume: it will
+// have it at its next start.
+func TestAttachEnded(t *testing.T) {
 	t.Parallel()
 	r := instancetest.New(t, instancetest.Config{})
 	i := runs(t, r, r.Import(alice, "disk", []byte("boot")), func(l *instance.Launch) { l.Type = "t2.nano" })
