@@ -19,6 +19,7 @@ type Server interface {
 	CreateKeyPair(ctx context.Context, who origami.Caller, in *CreateKeyPairInput) (*CreateKeyPairOutput, error)
 	CreateLaunchTemplate(ctx context.Context, who origami.Caller, in *CreateLaunchTemplateInput) (*CreateLaunchTemplateOutput, error)
 	CreateLaunchTemplateVersion(ctx context.Context, who origami.Caller, in *CreateLaunchTemplateVersionInput) (*CreateLaunchTemplateVersionOutput, error)
+	CreateReplaceRootVolumeTask(ctx context.Context, who origami.Caller, in *CreateReplaceRootVolumeTaskInput) (*CreateReplaceRootVolumeTaskOutput, error)
 	CreateSecurityGroup(ctx context.Context, who origami.Caller, in *CreateSecurityGroupInput) (*CreateSecurityGroupOutput, error)
 	CreateSnapshot(ctx context.Context, who origami.Caller, in *CreateSnapshotInput) (*CreateSnapshotOutput, error)
 	CreateSnapshots(ctx context.Context, who origami.Caller, in *CreateSnapshotsInput) (*CreateSnapshotsOutput, error)
@@ -50,6 +51,7 @@ type Server interface {
 	DescribeLaunchTemplateVersions(ctx context.Context, who origami.Caller, in *DescribeLaunchTemplateVersionsInput) (*DescribeLaunchTemplateVersionsOutput, error)
 	DescribeLaunchTemplates(ctx context.Context, who origami.Caller, in *DescribeLaunchTemplatesInput) (*DescribeLaunchTemplatesOutput, error)
 	DescribeRegions(ctx context.Context, who origami.Caller, in *DescribeRegionsInput) (*DescribeRegionsOutput, error)
+	DescribeReplaceRootVolumeTasks(ctx context.Context, who origami.Caller, in *DescribeReplaceRootVolumeTasksInput) (*DescribeReplaceRootVolumeTasksOutput, error)
 	DescribeSecurityGroupRules(ctx context.Context, who origami.Caller, in *DescribeSecurityGroupRulesInput) (*DescribeSecurityGroupRulesOutput, error)
 	DescribeSecurityGroups(ctx context.Context, who origami.Caller, in *DescribeSecurityGroupsInput) (*DescribeSecurityGroupsOutput, error)
 	DescribeSnapshotAttribute(ctx context.Context, who origami.Caller, in *DescribeSnapshotAttributeInput) (*DescribeSnapshotAttributeOutput, error)
@@ -110,6 +112,7 @@ var Operations = map[string]*Operation{
 	"CreateKeyPair":                              define(Server.CreateKeyPair, Operation{Name: "CreateKeyPair", HasDryRun: true}),
 	"CreateLaunchTemplate":                       define(Server.CreateLaunchTemplate, Operation{Name: "CreateLaunchTemplate", HasDryRun: true, MaxToken: 64}),
 	"CreateLaunchTemplateVersion":                define(Server.CreateLaunchTemplateVersion, Operation{Name: "CreateLaunchTemplateVersion", HasDryRun: true, MaxToken: 64}),
+	"CreateReplaceRootVolumeTask":                define(Server.CreateReplaceRootVolumeTask, Operation{Name: "CreateReplaceRootVolumeTask", HasDryRun: true, MaxToken: 64}),
 	"CreateSecurityGroup":                        define(Server.CreateSecurityGroup, Operation{Name: "CreateSecurityGroup", HasDryRun: true}),
 	"CreateSnapshot":                             define(Server.CreateSnapshot, Operation{Name: "CreateSnapshot", HasDryRun: true}),
 	"CreateSnapshots":                            define(Server.CreateSnapshots, Operation{Name: "CreateSnapshots", HasDryRun: true}),
@@ -141,6 +144,7 @@ var Operations = map[string]*Operation{
 	"DescribeLaunchTemplateVersions":             define(Server.DescribeLaunchTemplateVersions, Operation{Name: "DescribeLaunchTemplateVersions", HasDryRun: true, MinResults: 1, MaxResults: 200}),
 	"DescribeLaunchTemplates":                    define(Server.DescribeLaunchTemplates, Operation{Name: "DescribeLaunchTemplates", HasDryRun: true, MinResults: 1, MaxResults: 200}),
 	"DescribeRegions":                            define(Server.DescribeRegions, Operation{Name: "DescribeRegions", HasDryRun: true}),
+	"DescribeReplaceRootVolumeTasks":             define(Server.DescribeReplaceRootVolumeTasks, Operation{Name: "DescribeReplaceRootVolumeTasks", HasDryRun: true, MinResults: 1, MaxResults: 50}),
 	"DescribeSecurityGroupRules":                 define(Server.DescribeSecurityGroupRules, Operation{Name: "DescribeSecurityGroupRules", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeSecurityGroups":                     define(Server.DescribeSecurityGroups, Operation{Name: "DescribeSecurityGroups", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeSnapshotAttribute":                  define(Server.DescribeSnapshotAttribute, Operation{Name: "DescribeSnapshotAttribute", HasDryRun: true}),

@@ -151,6 +151,23 @@ type CreateLaunchTemplateVersionOutput struct {
 	Warning               *ValidationWarning     `xml:"warning"`
 }
 
+// CreateReplaceRootVolumeTaskInput is the request of CreateReplaceRootVolumeTask: shape CreateReplaceRootVolumeTaskRequest.
+type CreateReplaceRootVolumeTaskInput struct {
+	ClientToken              *string            `query:"ClientToken"`
+	DeleteReplacedRootVolume *bool              `query:"DeleteReplacedRootVolume"`
+	DryRun                   *bool              `query:"DryRun"`
+	ImageId                  *string            `query:"ImageId"`
+	InstanceId               *string            `query:"InstanceId" valid:"required"`
+	SnapshotId               *string            `query:"SnapshotId"`
+	TagSpecifications        []TagSpecification `query:"TagSpecification"`
+	VolumeInitializationRate *int64             `query:"VolumeInitializationRate"`
+}
+
+// CreateReplaceRootVolumeTaskOutput is the answer of CreateReplaceRootVolumeTask: shape CreateReplaceRootVolumeTaskResult.
+type CreateReplaceRootVolumeTaskOutput struct {
+	ReplaceRootVolumeTask *ReplaceRootVolumeTask `xml:"replaceRootVolumeTask"`
+}
+
 // CreateSecurityGroupInput is the request of CreateSecurityGroup: shape CreateSecurityGroupRequest.
 type CreateSecurityGroupInput struct {
 	Description       *string            `query:"GroupDescription" valid:"required"`
@@ -669,6 +686,21 @@ type DescribeRegionsInput struct {
 // DescribeRegionsOutput is the answer of DescribeRegions: shape DescribeRegionsResult.
 type DescribeRegionsOutput struct {
 	Regions []Region `xml:"regionInfo>item"`
+}
+
+// DescribeReplaceRootVolumeTasksInput is the request of DescribeReplaceRootVolumeTasks: shape DescribeReplaceRootVolumeTasksRequest.
+type DescribeReplaceRootVolumeTasksInput struct {
+	DryRun                   *bool    `query:"DryRun"`
+	Filters                  []Filter `query:"Filter"`
+	MaxResults               *int32   `query:"MaxResults"`
+	NextToken                *string  `query:"NextToken"`
+	ReplaceRootVolumeTaskIds []string `query:"ReplaceRootVolumeTaskId"`
+}
+
+// DescribeReplaceRootVolumeTasksOutput is the answer of DescribeReplaceRootVolumeTasks: shape DescribeReplaceRootVolumeTasksResult.
+type DescribeReplaceRootVolumeTasksOutput struct {
+	NextToken              *string                 `xml:"nextToken"`
+	ReplaceRootVolumeTasks []ReplaceRootVolumeTask `xml:"replaceRootVolumeTaskSet>item"`
 }
 
 // DescribeSecurityGroupRulesInput is the request of DescribeSecurityGroupRules: shape DescribeSecurityGroupRulesRequest.
@@ -3111,6 +3143,19 @@ type Region struct {
 // RegionGeography is the structure of that name.
 type RegionGeography struct {
 	Name *string `xml:"name"`
+}
+
+// ReplaceRootVolumeTask is the structure of that name.
+type ReplaceRootVolumeTask struct {
+	CompleteTime             *string `xml:"completeTime"`
+	DeleteReplacedRootVolume *bool   `xml:"deleteReplacedRootVolume"`
+	ImageId                  *string `xml:"imageId"`
+	InstanceId               *string `xml:"instanceId"`
+	ReplaceRootVolumeTaskId  *string `xml:"replaceRootVolumeTaskId"`
+	SnapshotId               *string `xml:"snapshotId"`
+	StartTime                *string `xml:"startTime"`
+	Tags                     []Tag   `xml:"tagSet>item"`
+	TaskState                *string `xml:"taskState"`
 }
 
 // RequestLaunchTemplateData is the structure of that name.

@@ -43,6 +43,7 @@ var parameters = map[string]string{
 	"CreateKeyPair":                 `KeyName KeyType KeyFormat=pem` + tagSpecifications,
 	"CreateLaunchTemplate":          `ClientToken LaunchTemplateName VersionDescription` + templateParameters + tagSpecifications,
 	"CreateLaunchTemplateVersion":   `ClientToken LaunchTemplateId LaunchTemplateName SourceVersion VersionDescription` + templateParameters,
+	"CreateReplaceRootVolumeTask":   `InstanceId SnapshotId ImageId DeleteReplacedRootVolume ClientToken` + tagSpecifications,
 	"CreateSecurityGroup":           `GroupName GroupDescription VpcId` + tagSpecifications,
 	"CreateSnapshot":                `VolumeId Description Location=regional` + tagSpecifications,
 	"CreateSnapshots": `Description InstanceSpecification.InstanceId InstanceSpecification.ExcludeBootVolume
@@ -76,6 +77,7 @@ var parameters = map[string]string{
 	"DescribeLaunchTemplateVersions":       `LaunchTemplateId LaunchTemplateName LaunchTemplateVersion.N MinVersion MaxVersion ResolveAlias=true|false IncludeManagedResources=true|false` + filters,
 	"DescribeLaunchTemplates":              `LaunchTemplateId.N LaunchTemplateName.N IncludeManagedResources=true|false` + filters,
 	"DescribeRegions":                      `RegionName.N AllRegions=true|false` + filters,
+	"DescribeReplaceRootVolumeTasks":       `ReplaceRootVolumeTaskId.N` + filters,
 	"DescribeSecurityGroupRules":           `SecurityGroupRuleId.N` + filters,
 	"DescribeSecurityGroups":               `GroupId.N GroupName.N` + filters,
 	"DescribeSnapshotAttribute":            `SnapshotId Attribute`,

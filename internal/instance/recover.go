@@ -116,7 +116,7 @@ func (s *Service) recoverInstance(ctx context.Context, i *origami.Instance, aliv
 		if err := s.adopt(ctx, m, i); err != nil {
 			return err
 		}
-	} else if i.State == origami.InstanceRunning && !work[promise{taskReboot, i.ID}] && !work[promise{taskImage, i.ID}] {
+	} else if i.State == origami.InstanceRunning && !work[promise{taskReboot, i.ID}] && !work[promise{taskImage, i.ID}] && !work[promise{taskReplaceRoot, i.ID}] {
 		return s.follow(ctx, m, "it was gone when the service started", false)
 	}
 	return s.promiseAgain(ctx, i, work)
