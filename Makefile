@@ -15,7 +15,7 @@ GOFILES  = find . -name '*.go' -not -path './build/*' -not -path '*/testdata/*'
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo guest image-debian test unit check fmt lint generate cover coverage-doc bench microbench setup clean
+.PHONY: help build run demo guest image-debian test unit check fmt lint generate man cover coverage-doc bench microbench setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -62,6 +62,9 @@ lint:
 	@for script in .ci/run scripts/*.sh scripts/guest/rc*; do sh -n $$script || exit 1; done
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+man: build ## build/man, manual pages of all commands
+	$(BIN) man build/man/man1
 
 generate: ## write the generated files anew
 	$(GO) generate ./...
