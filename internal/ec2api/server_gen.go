@@ -11,6 +11,8 @@ import (
 // Server has one method for each served operation. An error that is an
 // *origami.Error is for the caller to see; any other is an internal one.
 type Server interface {
+	AllocateAddress(ctx context.Context, who origami.Caller, in *AllocateAddressInput) (*AllocateAddressOutput, error)
+	AssociateAddress(ctx context.Context, who origami.Caller, in *AssociateAddressInput) (*AssociateAddressOutput, error)
 	AttachVolume(ctx context.Context, who origami.Caller, in *AttachVolumeInput) (*AttachVolumeOutput, error)
 	AuthorizeSecurityGroupEgress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupEgressInput) (*AuthorizeSecurityGroupEgressOutput, error)
 	AuthorizeSecurityGroupIngress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupIngressInput) (*AuthorizeSecurityGroupIngressOutput, error)
@@ -38,6 +40,7 @@ type Server interface {
 	DeleteVpc(ctx context.Context, who origami.Caller, in *DeleteVpcInput) (*DeleteVpcOutput, error)
 	DeregisterImage(ctx context.Context, who origami.Caller, in *DeregisterImageInput) (*DeregisterImageOutput, error)
 	DescribeAccountAttributes(ctx context.Context, who origami.Caller, in *DescribeAccountAttributesInput) (*DescribeAccountAttributesOutput, error)
+	DescribeAddresses(ctx context.Context, who origami.Caller, in *DescribeAddressesInput) (*DescribeAddressesOutput, error)
 	DescribeAvailabilityZones(ctx context.Context, who origami.Caller, in *DescribeAvailabilityZonesInput) (*DescribeAvailabilityZonesOutput, error)
 	DescribeImageAttribute(ctx context.Context, who origami.Caller, in *DescribeImageAttributeInput) (*DescribeImageAttributeOutput, error)
 	DescribeImages(ctx context.Context, who origami.Caller, in *DescribeImagesInput) (*DescribeImagesOutput, error)
@@ -50,6 +53,7 @@ type Server interface {
 	DescribeKeyPairs(ctx context.Context, who origami.Caller, in *DescribeKeyPairsInput) (*DescribeKeyPairsOutput, error)
 	DescribeLaunchTemplateVersions(ctx context.Context, who origami.Caller, in *DescribeLaunchTemplateVersionsInput) (*DescribeLaunchTemplateVersionsOutput, error)
 	DescribeLaunchTemplates(ctx context.Context, who origami.Caller, in *DescribeLaunchTemplatesInput) (*DescribeLaunchTemplatesOutput, error)
+	DescribeNetworkInterfaces(ctx context.Context, who origami.Caller, in *DescribeNetworkInterfacesInput) (*DescribeNetworkInterfacesOutput, error)
 	DescribeRegions(ctx context.Context, who origami.Caller, in *DescribeRegionsInput) (*DescribeRegionsOutput, error)
 	DescribeReplaceRootVolumeTasks(ctx context.Context, who origami.Caller, in *DescribeReplaceRootVolumeTasksInput) (*DescribeReplaceRootVolumeTasksOutput, error)
 	DescribeSecurityGroupRules(ctx context.Context, who origami.Caller, in *DescribeSecurityGroupRulesInput) (*DescribeSecurityGroupRulesOutput, error)
@@ -66,6 +70,7 @@ type Server interface {
 	DescribeVpcs(ctx context.Context, who origami.Caller, in *DescribeVpcsInput) (*DescribeVpcsOutput, error)
 	DetachVolume(ctx context.Context, who origami.Caller, in *DetachVolumeInput) (*DetachVolumeOutput, error)
 	DisableImageDeprecation(ctx context.Context, who origami.Caller, in *DisableImageDeprecationInput) (*DisableImageDeprecationOutput, error)
+	DisassociateAddress(ctx context.Context, who origami.Caller, in *DisassociateAddressInput) (*DisassociateAddressOutput, error)
 	EnableImageDeprecation(ctx context.Context, who origami.Caller, in *EnableImageDeprecationInput) (*EnableImageDeprecationOutput, error)
 	EnableVolumeIO(ctx context.Context, who origami.Caller, in *EnableVolumeIOInput) (*EnableVolumeIOOutput, error)
 	GetConsoleOutput(ctx context.Context, who origami.Caller, in *GetConsoleOutputInput) (*GetConsoleOutputOutput, error)
@@ -88,6 +93,7 @@ type Server interface {
 	MonitorInstances(ctx context.Context, who origami.Caller, in *MonitorInstancesInput) (*MonitorInstancesOutput, error)
 	RebootInstances(ctx context.Context, who origami.Caller, in *RebootInstancesInput) (*RebootInstancesOutput, error)
 	RegisterImage(ctx context.Context, who origami.Caller, in *RegisterImageInput) (*RegisterImageOutput, error)
+	ReleaseAddress(ctx context.Context, who origami.Caller, in *ReleaseAddressInput) (*ReleaseAddressOutput, error)
 	ResetImageAttribute(ctx context.Context, who origami.Caller, in *ResetImageAttributeInput) (*ResetImageAttributeOutput, error)
 	ResetInstanceAttribute(ctx context.Context, who origami.Caller, in *ResetInstanceAttributeInput) (*ResetInstanceAttributeOutput, error)
 	ResetSnapshotAttribute(ctx context.Context, who origami.Caller, in *ResetSnapshotAttributeInput) (*ResetSnapshotAttributeOutput, error)
@@ -104,6 +110,8 @@ type Server interface {
 
 // Operations are the served operations by name. It is not to be changed.
 var Operations = map[string]*Operation{
+	"AllocateAddress":                            define(Server.AllocateAddress, Operation{Name: "AllocateAddress", HasDryRun: true}),
+	"AssociateAddress":                           define(Server.AssociateAddress, Operation{Name: "AssociateAddress", HasDryRun: true}),
 	"AttachVolume":                               define(Server.AttachVolume, Operation{Name: "AttachVolume", HasDryRun: true}),
 	"AuthorizeSecurityGroupEgress":               define(Server.AuthorizeSecurityGroupEgress, Operation{Name: "AuthorizeSecurityGroupEgress", HasDryRun: true}),
 	"AuthorizeSecurityGroupIngress":              define(Server.AuthorizeSecurityGroupIngress, Operation{Name: "AuthorizeSecurityGroupIngress", HasDryRun: true}),
@@ -131,6 +139,7 @@ var Operations = map[string]*Operation{
 	"DeleteVpc":                                  define(Server.DeleteVpc, Operation{Name: "DeleteVpc", HasDryRun: true}),
 	"DeregisterImage":                            define(Server.DeregisterImage, Operation{Name: "DeregisterImage", HasDryRun: true}),
 	"DescribeAccountAttributes":                  define(Server.DescribeAccountAttributes, Operation{Name: "DescribeAccountAttributes", HasDryRun: true}),
+	"DescribeAddresses":                          define(Server.DescribeAddresses, Operation{Name: "DescribeAddresses", HasDryRun: true}),
 	"DescribeAvailabilityZones":                  define(Server.DescribeAvailabilityZones, Operation{Name: "DescribeAvailabilityZones", HasDryRun: true}),
 	"DescribeImageAttribute":                     define(Server.DescribeImageAttribute, Operation{Name: "DescribeImageAttribute", HasDryRun: true}),
 	"DescribeImages":                             define(Server.DescribeImages, Operation{Name: "DescribeImages", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
@@ -143,6 +152,7 @@ var Operations = map[string]*Operation{
 	"DescribeKeyPairs":                           define(Server.DescribeKeyPairs, Operation{Name: "DescribeKeyPairs", HasDryRun: true}),
 	"DescribeLaunchTemplateVersions":             define(Server.DescribeLaunchTemplateVersions, Operation{Name: "DescribeLaunchTemplateVersions", HasDryRun: true, MinResults: 1, MaxResults: 200}),
 	"DescribeLaunchTemplates":                    define(Server.DescribeLaunchTemplates, Operation{Name: "DescribeLaunchTemplates", HasDryRun: true, MinResults: 1, MaxResults: 200}),
+	"DescribeNetworkInterfaces":                  define(Server.DescribeNetworkInterfaces, Operation{Name: "DescribeNetworkInterfaces", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeRegions":                            define(Server.DescribeRegions, Operation{Name: "DescribeRegions", HasDryRun: true}),
 	"DescribeReplaceRootVolumeTasks":             define(Server.DescribeReplaceRootVolumeTasks, Operation{Name: "DescribeReplaceRootVolumeTasks", HasDryRun: true, MinResults: 1, MaxResults: 50}),
 	"DescribeSecurityGroupRules":                 define(Server.DescribeSecurityGroupRules, Operation{Name: "DescribeSecurityGroupRules", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
@@ -159,6 +169,7 @@ var Operations = map[string]*Operation{
 	"DescribeVpcs":                               define(Server.DescribeVpcs, Operation{Name: "DescribeVpcs", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DetachVolume":                               define(Server.DetachVolume, Operation{Name: "DetachVolume", HasDryRun: true}),
 	"DisableImageDeprecation":                    define(Server.DisableImageDeprecation, Operation{Name: "DisableImageDeprecation", HasDryRun: true}),
+	"DisassociateAddress":                        define(Server.DisassociateAddress, Operation{Name: "DisassociateAddress", HasDryRun: true}),
 	"EnableImageDeprecation":                     define(Server.EnableImageDeprecation, Operation{Name: "EnableImageDeprecation", HasDryRun: true}),
 	"EnableVolumeIO":                             define(Server.EnableVolumeIO, Operation{Name: "EnableVolumeIO", HasDryRun: true}),
 	"GetConsoleOutput":                           define(Server.GetConsoleOutput, Operation{Name: "GetConsoleOutput", HasDryRun: true}),
@@ -181,6 +192,7 @@ var Operations = map[string]*Operation{
 	"MonitorInstances":                           define(Server.MonitorInstances, Operation{Name: "MonitorInstances", HasDryRun: true}),
 	"RebootInstances":                            define(Server.RebootInstances, Operation{Name: "RebootInstances", HasDryRun: true}),
 	"RegisterImage":                              define(Server.RegisterImage, Operation{Name: "RegisterImage", HasDryRun: true}),
+	"ReleaseAddress":                             define(Server.ReleaseAddress, Operation{Name: "ReleaseAddress", HasDryRun: true}),
 	"ResetImageAttribute":                        define(Server.ResetImageAttribute, Operation{Name: "ResetImageAttribute", HasDryRun: true}),
 	"ResetInstanceAttribute":                     define(Server.ResetInstanceAttribute, Operation{Name: "ResetInstanceAttribute", HasDryRun: true}),
 	"ResetSnapshotAttribute":                     define(Server.ResetSnapshotAttribute, Operation{Name: "ResetSnapshotAttribute", HasDryRun: true}),

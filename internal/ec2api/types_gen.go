@@ -8,6 +8,46 @@ import (
 	"origami/internal/awsquery"
 )
 
+// AllocateAddressInput is the request of AllocateAddress: shape AllocateAddressRequest.
+type AllocateAddressInput struct {
+	Address               *string            `query:"Address"`
+	CustomerOwnedIpv4Pool *string            `query:"CustomerOwnedIpv4Pool"`
+	Domain                *string            `query:"Domain" valid:"enum=DomainType"`
+	DryRun                *bool              `query:"DryRun"`
+	IpamPoolId            *string            `query:"IpamPoolId"`
+	NetworkBorderGroup    *string            `query:"NetworkBorderGroup"`
+	PublicIpv4Pool        *string            `query:"PublicIpv4Pool"`
+	TagSpecifications     []TagSpecification `query:"TagSpecification"`
+}
+
+// AllocateAddressOutput is the answer of AllocateAddress: shape AllocateAddressResult.
+type AllocateAddressOutput struct {
+	AllocationId          *string `xml:"allocationId"`
+	CarrierIp             *string `xml:"carrierIp"`
+	CustomerOwnedIp       *string `xml:"customerOwnedIp"`
+	CustomerOwnedIpv4Pool *string `xml:"customerOwnedIpv4Pool"`
+	Domain                *string `xml:"domain"`
+	NetworkBorderGroup    *string `xml:"networkBorderGroup"`
+	PublicIp              *string `xml:"publicIp"`
+	PublicIpv4Pool        *string `xml:"publicIpv4Pool"`
+}
+
+// AssociateAddressInput is the request of AssociateAddress: shape AssociateAddressRequest.
+type AssociateAddressInput struct {
+	AllocationId       *string `query:"AllocationId"`
+	AllowReassociation *bool   `query:"AllowReassociation"`
+	DryRun             *bool   `query:"DryRun"`
+	InstanceId         *string `query:"InstanceId"`
+	NetworkInterfaceId *string `query:"NetworkInterfaceId"`
+	PrivateIpAddress   *string `query:"PrivateIpAddress"`
+	PublicIp           *string `query:"PublicIp"`
+}
+
+// AssociateAddressOutput is the answer of AssociateAddress: shape AssociateAddressResult.
+type AssociateAddressOutput struct {
+	AssociationId *string `xml:"associationId"`
+}
+
 // AttachVolumeInput is the request of AttachVolume: shape AttachVolumeRequest.
 type AttachVolumeInput struct {
 	Device       *string `query:"Device" valid:"required"`
@@ -458,6 +498,19 @@ type DescribeAccountAttributesOutput struct {
 	AccountAttributes []AccountAttribute `xml:"accountAttributeSet>item"`
 }
 
+// DescribeAddressesInput is the request of DescribeAddresses: shape DescribeAddressesRequest.
+type DescribeAddressesInput struct {
+	AllocationIds []string `query:"AllocationId"`
+	DryRun        *bool    `query:"DryRun"`
+	Filters       []Filter `query:"Filter"`
+	PublicIps     []string `query:"PublicIp"`
+}
+
+// DescribeAddressesOutput is the answer of DescribeAddresses: shape DescribeAddressesResult.
+type DescribeAddressesOutput struct {
+	Addresses []Address `xml:"addressesSet>item"`
+}
+
 // DescribeAvailabilityZonesInput is the request of DescribeAvailabilityZones: shape DescribeAvailabilityZonesRequest.
 type DescribeAvailabilityZonesInput struct {
 	AllAvailabilityZones *bool    `query:"AllAvailabilityZones"`
@@ -673,6 +726,22 @@ type DescribeLaunchTemplatesInput struct {
 type DescribeLaunchTemplatesOutput struct {
 	LaunchTemplates []LaunchTemplate `xml:"launchTemplates>item"`
 	NextToken       *string          `xml:"nextToken"`
+}
+
+// DescribeNetworkInterfacesInput is the request of DescribeNetworkInterfaces: shape DescribeNetworkInterfacesRequest.
+type DescribeNetworkInterfacesInput struct {
+	DryRun                  *bool    `query:"DryRun"`
+	Filters                 []Filter `query:"Filter"`
+	IncludeManagedResources *bool    `query:"IncludeManagedResources"`
+	MaxResults              *int32   `query:"MaxResults"`
+	NetworkInterfaceIds     []string `query:"NetworkInterfaceId"`
+	NextToken               *string  `query:"NextToken"`
+}
+
+// DescribeNetworkInterfacesOutput is the answer of DescribeNetworkInterfaces: shape DescribeNetworkInterfacesResult.
+type DescribeNetworkInterfacesOutput struct {
+	NetworkInterfaces []NetworkInterface `xml:"networkInterfaceSet>item"`
+	NextToken         *string            `xml:"nextToken"`
 }
 
 // DescribeRegionsInput is the request of DescribeRegions: shape DescribeRegionsRequest.
@@ -917,6 +986,16 @@ type DisableImageDeprecationInput struct {
 type DisableImageDeprecationOutput struct {
 	Return *bool `xml:"return"`
 }
+
+// DisassociateAddressInput is the request of DisassociateAddress: shape DisassociateAddressRequest.
+type DisassociateAddressInput struct {
+	AssociationId *string `query:"AssociationId"`
+	DryRun        *bool   `query:"DryRun"`
+	PublicIp      *string `query:"PublicIp"`
+}
+
+// DisassociateAddressOutput is the answer of DisassociateAddress, which has no members.
+type DisassociateAddressOutput struct{}
 
 // EnableImageDeprecationInput is the request of EnableImageDeprecation: shape EnableImageDeprecationRequest.
 type EnableImageDeprecationInput struct {
@@ -1233,6 +1312,17 @@ type RegisterImageOutput struct {
 	ImageId *string `xml:"imageId"`
 }
 
+// ReleaseAddressInput is the request of ReleaseAddress: shape ReleaseAddressRequest.
+type ReleaseAddressInput struct {
+	AllocationId       *string `query:"AllocationId"`
+	DryRun             *bool   `query:"DryRun"`
+	NetworkBorderGroup *string `query:"NetworkBorderGroup"`
+	PublicIp           *string `query:"PublicIp"`
+}
+
+// ReleaseAddressOutput is the answer of ReleaseAddress, which has no members.
+type ReleaseAddressOutput struct{}
+
 // ResetImageAttributeInput is the request of ResetImageAttribute: shape ResetImageAttributeRequest.
 type ResetImageAttributeInput struct {
 	Attribute *string `query:"Attribute" valid:"required,enum=ResetImageAttributeName"`
@@ -1476,6 +1566,37 @@ type AccountAttributeValue struct {
 	AttributeValue *string `xml:"attributeValue"`
 }
 
+// Address is the structure of that name.
+type Address struct {
+	AllocationId            *string `xml:"allocationId"`
+	AssociationId           *string `xml:"associationId"`
+	CarrierIp               *string `xml:"carrierIp"`
+	CustomerOwnedIp         *string `xml:"customerOwnedIp"`
+	CustomerOwnedIpv4Pool   *string `xml:"customerOwnedIpv4Pool"`
+	Domain                  *string `xml:"domain"`
+	InstanceId              *string `xml:"instanceId"`
+	NetworkBorderGroup      *string `xml:"networkBorderGroup"`
+	NetworkInterfaceId      *string `xml:"networkInterfaceId"`
+	NetworkInterfaceOwnerId *string `xml:"networkInterfaceOwnerId"`
+	PrivateIpAddress        *string `xml:"privateIpAddress"`
+	PublicIp                *string `xml:"publicIp"`
+	PublicIpv4Pool          *string `xml:"publicIpv4Pool"`
+	ServiceManaged          *string `xml:"serviceManaged"`
+	SubnetId                *string `xml:"subnetId"`
+	Tags                    []Tag   `xml:"tagSet>item"`
+}
+
+// AttachmentEnaSrdSpecification is the structure of that name.
+type AttachmentEnaSrdSpecification struct {
+	EnaSrdEnabled          *bool                             `xml:"enaSrdEnabled"`
+	EnaSrdUdpSpecification *AttachmentEnaSrdUdpSpecification `xml:"enaSrdUdpSpecification"`
+}
+
+// AttachmentEnaSrdUdpSpecification is the structure of that name.
+type AttachmentEnaSrdUdpSpecification struct {
+	EnaSrdUdpEnabled *bool `xml:"enaSrdUdpEnabled"`
+}
+
 // AttributeBooleanValue is the structure of that name.
 type AttributeBooleanValue struct {
 	Value *bool `query:"Value" xml:"value"`
@@ -1581,6 +1702,13 @@ type CapacityReservationTarget struct {
 type CapacityReservationTargetResponse struct {
 	CapacityReservationId               *string `xml:"capacityReservationId"`
 	CapacityReservationResourceGroupArn *string `xml:"capacityReservationResourceGroupArn"`
+}
+
+// ConnectionTrackingConfiguration is the structure of that name.
+type ConnectionTrackingConfiguration struct {
+	TcpEstablishedTimeout *int32 `xml:"tcpEstablishedTimeout"`
+	UdpStreamTimeout      *int32 `xml:"udpStreamTimeout"`
+	UdpTimeout            *int32 `xml:"udpTimeout"`
 }
 
 // ConnectionTrackingSpecification is the structure of that name.
@@ -2453,6 +2581,11 @@ type IpRange struct {
 	Description *string `query:"Description" xml:"description"`
 }
 
+// Ipv4PrefixSpecification is the structure of that name.
+type Ipv4PrefixSpecification struct {
+	Ipv4Prefix *string `xml:"ipv4Prefix"`
+}
+
 // Ipv4PrefixSpecificationRequest is the structure of that name.
 type Ipv4PrefixSpecificationRequest struct {
 	Ipv4Prefix *string `query:"Ipv4Prefix"`
@@ -2461,6 +2594,11 @@ type Ipv4PrefixSpecificationRequest struct {
 // Ipv4PrefixSpecificationResponse is the structure of that name.
 type Ipv4PrefixSpecificationResponse struct {
 	Ipv4Prefix *string `xml:"ipv4Prefix"`
+}
+
+// Ipv6PrefixSpecification is the structure of that name.
+type Ipv6PrefixSpecification struct {
+	Ipv6Prefix *string `xml:"ipv6Prefix"`
 }
 
 // Ipv6PrefixSpecificationRequest is the structure of that name.
@@ -2993,6 +3131,67 @@ type NetworkInfo struct {
 	SecondaryNetworkSupported          *bool                                   `xml:"secondaryNetworkSupported"`
 }
 
+// NetworkInterface is the structure of that name.
+type NetworkInterface struct {
+	AssociatedSubnets               []string                           `xml:"associatedSubnetSet>item"`
+	Association                     *NetworkInterfaceAssociation       `xml:"association"`
+	Attachment                      *NetworkInterfaceAttachment        `xml:"attachment"`
+	AvailabilityZone                *string                            `xml:"availabilityZone"`
+	AvailabilityZoneId              *string                            `xml:"availabilityZoneId"`
+	ConnectionTrackingConfiguration *ConnectionTrackingConfiguration   `xml:"connectionTrackingConfiguration"`
+	DenyAllIgwTraffic               *bool                              `xml:"denyAllIgwTraffic"`
+	Description                     *string                            `xml:"description"`
+	Groups                          []GroupIdentifier                  `xml:"groupSet>item"`
+	InterfaceType                   *string                            `xml:"interfaceType"`
+	Ipv4Prefixes                    []Ipv4PrefixSpecification          `xml:"ipv4PrefixSet>item"`
+	Ipv6Address                     *string                            `xml:"ipv6Address"`
+	Ipv6Addresses                   []NetworkInterfaceIpv6Address      `xml:"ipv6AddressesSet>item"`
+	Ipv6Native                      *bool                              `xml:"ipv6Native"`
+	Ipv6Prefixes                    []Ipv6PrefixSpecification          `xml:"ipv6PrefixSet>item"`
+	MacAddress                      *string                            `xml:"macAddress"`
+	NetworkInterfaceId              *string                            `xml:"networkInterfaceId"`
+	Operator                        *OperatorResponse                  `xml:"operator"`
+	OutpostArn                      *string                            `xml:"outpostArn"`
+	OwnerId                         *string                            `xml:"ownerId"`
+	PrivateDnsName                  *string                            `xml:"privateDnsName"`
+	PrivateIpAddress                *string                            `xml:"privateIpAddress"`
+	PrivateIpAddresses              []NetworkInterfacePrivateIpAddress `xml:"privateIpAddressesSet>item"`
+	PublicDnsName                   *string                            `xml:"publicDnsName"`
+	PublicIpDnsNameOptions          *PublicIpDnsNameOptions            `xml:"publicIpDnsNameOptions"`
+	RequesterId                     *string                            `xml:"requesterId"`
+	RequesterManaged                *bool                              `xml:"requesterManaged"`
+	SourceDestCheck                 *bool                              `xml:"sourceDestCheck"`
+	Status                          *string                            `xml:"status"`
+	SubnetId                        *string                            `xml:"subnetId"`
+	TagSet                          []Tag                              `xml:"tagSet>item"`
+	VpcId                           *string                            `xml:"vpcId"`
+}
+
+// NetworkInterfaceAssociation is the structure of that name.
+type NetworkInterfaceAssociation struct {
+	AllocationId    *string `xml:"allocationId"`
+	AssociationId   *string `xml:"associationId"`
+	CarrierIp       *string `xml:"carrierIp"`
+	CustomerOwnedIp *string `xml:"customerOwnedIp"`
+	IpOwnerId       *string `xml:"ipOwnerId"`
+	PublicDnsName   *string `xml:"publicDnsName"`
+	PublicIp        *string `xml:"publicIp"`
+}
+
+// NetworkInterfaceAttachment is the structure of that name.
+type NetworkInterfaceAttachment struct {
+	AttachTime          *time.Time                     `xml:"attachTime"`
+	AttachmentId        *string                        `xml:"attachmentId"`
+	DeleteOnTermination *bool                          `xml:"deleteOnTermination"`
+	DeviceIndex         *int32                         `xml:"deviceIndex"`
+	EnaQueueCount       *int32                         `xml:"enaQueueCount"`
+	EnaSrdSpecification *AttachmentEnaSrdSpecification `xml:"enaSrdSpecification"`
+	InstanceId          *string                        `xml:"instanceId"`
+	InstanceOwnerId     *string                        `xml:"instanceOwnerId"`
+	NetworkCardIndex    *int32                         `xml:"networkCardIndex"`
+	Status              *string                        `xml:"status"`
+}
+
 // NetworkInterfaceCount is the structure of that name.
 type NetworkInterfaceCount struct {
 	Max *int32 `xml:"max"`
@@ -3003,6 +3202,21 @@ type NetworkInterfaceCount struct {
 type NetworkInterfaceCountRequest struct {
 	Max *int32 `query:"Max"`
 	Min *int32 `query:"Min"`
+}
+
+// NetworkInterfaceIpv6Address is the structure of that name.
+type NetworkInterfaceIpv6Address struct {
+	Ipv6Address       *string `xml:"ipv6Address"`
+	IsPrimaryIpv6     *bool   `xml:"isPrimaryIpv6"`
+	PublicIpv6DnsName *string `xml:"publicIpv6DnsName"`
+}
+
+// NetworkInterfacePrivateIpAddress is the structure of that name.
+type NetworkInterfacePrivateIpAddress struct {
+	Association      *NetworkInterfaceAssociation `xml:"association"`
+	Primary          *bool                        `xml:"primary"`
+	PrivateDnsName   *string                      `xml:"privateDnsName"`
+	PrivateIpAddress *string                      `xml:"privateIpAddress"`
 }
 
 // NeuronDeviceCoreInfo is the structure of that name.
@@ -3121,6 +3335,14 @@ type ProcessorInfo struct {
 type ProductCode struct {
 	ProductCodeId   *string `xml:"productCode"`
 	ProductCodeType *string `xml:"type"`
+}
+
+// PublicIpDnsNameOptions is the structure of that name.
+type PublicIpDnsNameOptions struct {
+	DnsHostnameType        *string `xml:"dnsHostnameType"`
+	PublicDualStackDnsName *string `xml:"publicDualStackDnsName"`
+	PublicIpv4DnsName      *string `xml:"publicIpv4DnsName"`
+	PublicIpv6DnsName      *string `xml:"publicIpv6DnsName"`
 }
 
 // ReferencedSecurityGroup is the structure of that name.
@@ -3732,6 +3954,7 @@ var Enums = awsquery.Enums{
 	"CapacityReservationPreference":               {"capacity-reservations-only", "open", "none"},
 	"CopyTagsFromSource":                          {"volume"},
 	"CpuManufacturer":                             {"intel", "amd", "amazon-web-services", "apple"},
+	"DomainType":                                  {"vpc", "standard"},
 	"HostnameType":                                {"ip-name", "resource-name"},
 	"HttpTokensState":                             {"optional", "required"},
 	"ImageAttributeName":                          {"description", "kernel", "ramdisk", "launchPermission", "productCodes", "blockDeviceMapping", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "imdsSupport", "deregistrationProtection"},

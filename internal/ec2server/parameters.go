@@ -35,6 +35,8 @@ const (
 // of a parameter that change nothing here: those which mean the default, or
 // all of them if this service has but one way to answer.
 var parameters = map[string]string{
+	"AllocateAddress":               `Domain=vpc PublicIpv4Pool=amazon` + tagSpecifications,
+	"AssociateAddress":              `AllocationId PublicIp InstanceId NetworkInterfaceId AllowReassociation`,
 	"AttachVolume":                  `Device InstanceId VolumeId`,
 	"AuthorizeSecurityGroupEgress":  `GroupId` + ipPermissions + tagSpecifications,
 	"AuthorizeSecurityGroupIngress": `GroupId` + oldPermission + ipPermissions + tagSpecifications,
@@ -64,6 +66,7 @@ var parameters = map[string]string{
 	"DeleteVpc":                            `VpcId`,
 	"DeregisterImage":                      `ImageId DeleteAssociatedSnapshots`,
 	"DescribeAccountAttributes":            `AttributeName.N`,
+	"DescribeAddresses":                    `AllocationId.N PublicIp.N` + filters,
 	"DescribeAvailabilityZones":            `ZoneName.N ZoneId.N AllAvailabilityZones=true|false` + filters,
 	"DescribeImageAttribute":               `ImageId Attribute`,
 	"DescribeImages":                       `ImageId.N Owner.N ExecutableBy.N IncludeDeprecated IncludeDisabled` + filters,
@@ -76,6 +79,7 @@ var parameters = map[string]string{
 	"DescribeKeyPairs":                     `KeyName.N KeyPairId.N IncludePublicKey` + filters,
 	"DescribeLaunchTemplateVersions":       `LaunchTemplateId LaunchTemplateName LaunchTemplateVersion.N MinVersion MaxVersion ResolveAlias=true|false IncludeManagedResources=true|false` + filters,
 	"DescribeLaunchTemplates":              `LaunchTemplateId.N LaunchTemplateName.N IncludeManagedResources=true|false` + filters,
+	"DescribeNetworkInterfaces":            `NetworkInterfaceId.N` + filters,
 	"DescribeRegions":                      `RegionName.N AllRegions=true|false` + filters,
 	"DescribeReplaceRootVolumeTasks":       `ReplaceRootVolumeTaskId.N` + filters,
 	"DescribeSecurityGroupRules":           `SecurityGroupRuleId.N` + filters,
@@ -92,6 +96,7 @@ var parameters = map[string]string{
 	"DescribeVpcs":                         `VpcId.N` + filters,
 	"DetachVolume":                         `Device Force InstanceId VolumeId`,
 	"DisableImageDeprecation":              `ImageId`,
+	"DisassociateAddress":                  `AssociationId PublicIp`,
 	"EnableImageDeprecation":               `ImageId DeprecateAt`,
 	"EnableVolumeIO":                       `VolumeId`,
 	"GetConsoleOutput":                     `InstanceId Latest=true|false`,
@@ -125,6 +130,7 @@ var parameters = map[string]string{
 	"RebootInstances":       `InstanceId.N`,
 	"RegisterImage": `Name Description Architecture VirtualizationType RootDeviceName KernelId RamdiskId
 		EnaSupport SriovNetSupport BootMode TpmSupport UefiData ImdsSupport` + imageDevices + tagSpecifications,
+	"ReleaseAddress":             `AllocationId PublicIp`,
 	"ResetImageAttribute":        `ImageId Attribute=launchPermission`,
 	"ResetInstanceAttribute":     `InstanceId Attribute`,
 	"ResetSnapshotAttribute":     `SnapshotId Attribute=createVolumePermission`,
