@@ -12,8 +12,9 @@ import (
 )
 
 // grownLater is the message of a modification that a guest will learn of when
-// its machine starts the next time.
-const grownLater = "The instance sees the new size of the volume after it was rebooted or stopped and started."
+// its machine starts the next time. A guest that reboots itself keeps its
+// machine.
+const grownLater = "The instance sees the new size of the volume after RebootInstances, or after it was stopped and started."
 
 // ModifyVolume changes the size, type or performance of a volume of the
 // caller's. The answer comes at once, and a task does the work. A machine that
