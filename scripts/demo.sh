@@ -6,6 +6,7 @@
 #	scripts/demo.sh GUEST.raw [FLAG...]
 #
 # Flags are those of `origami serve`.
+#
 # GUEST.raw is the small Linux disk of scripts/build-testimage.sh. Nothing is
 # left behind, unless a step fails: then its log is.
 set -eu
@@ -110,7 +111,7 @@ answers() { on "$1" true 2>/dev/null; }
 available() { [ "$(cloud ec2 describe-images --image-ids "$1" --query 'Images[0].State' --output text)" = available ]; }
 
 # stored prints the bytes that the store holds.
-stored() { "$origami" usage --data-dir "$work/data" --output json | sed -n 's/.*"storedBytes": \([0-9]*\).*/\1/p'; }
+stored() { "$origami" usage --data-dir "$work/data" --output json | sed -n '/^  "storedBytes"/s/[^0-9]//gp'; }
 
 mib() { awk -v n="$1" 'BEGIN { printf "%.1f MiB", n / 1048576 }'; }
 
