@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -109,7 +110,7 @@ func (m *machine) finish(end exit) {
 	if err := removeSockets(m.spec); err != nil {
 		m.log.Warn("sockets of machine not removed", "error", err)
 	}
-	if err := os.Remove(m.dir.monitor()); err != nil {
+	if err := os.Remove(m.dir.monitor()); err != nil && !errors.Is(err, fs.ErrNotExist) { // QEMU may have
 		m.log.Warn("monitor socket not removed", "error", err)
 	}
 	m.d.release(m, &vmm.Event{ID: m.id, Kind: vmm.Stopped, Reason: reason})
