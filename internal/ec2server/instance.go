@@ -228,6 +228,9 @@ func wireInterface(v instanceView) ec2api.InstanceNetworkInterface {
 			IpOwnerId: ptr("amazon"), PublicDnsName: text(v.publicDNS()), PublicIp: text(addr(v.PublicIP)),
 		}
 	}
+	if v.Allocation != "" && out.Association != nil {
+		out.Association.IpOwnerId = text(v.Owner)
+	}
 	out.PrivateIpAddresses = []ec2api.InstancePrivateIpAddress{{
 		Association: out.Association, Primary: ptr(true), PrivateDnsName: out.PrivateDnsName, PrivateIpAddress: out.PrivateIpAddress,
 	}}

@@ -108,6 +108,7 @@ func New(c Config) *Service {
 	c.Queue.Handle(taskAttach, task.Handler{Run: s.runAttach, Failed: s.attachFailed, MaxAttempts: attachAttempts})
 	c.Queue.Handle(taskDetach, task.Handler{Run: s.runDetach, Failed: s.detachFailed, MaxAttempts: math.MaxInt})
 	c.Queue.Handle(taskModify, task.Handler{Run: s.runModify, Failed: s.modifyFailed, MaxAttempts: math.MaxInt})
+	c.Queue.Handle(taskAddress, task.Handler{Run: s.runAddress})
 	c.Queue.Handle(taskReplaceRoot, task.Handler{Run: s.runReplaceRoot, Failed: s.replaceRootFailed})
 	return s
 }
@@ -124,7 +125,8 @@ const (
 	taskDetach    = "instance.detach"
 	taskModify    = "instance.modify"
 
-	// taskReplaceRoot is about an instance too.
+	// The following are about an instance too.
+	taskAddress     = "instance.address"
 	taskReplaceRoot = "instance.replace-root"
 )
 

@@ -95,7 +95,7 @@ func (s *Service) Start(ctx context.Context, who origami.Caller, ids []origami.I
 		i.State = origami.InstancePending
 		i.StateReason, i.TransitionReason = nil, ""
 		i.Launched = s.Now().UTC()
-		if i.AssociatePublicIP {
+		if i.AssociatePublicIP && i.Allocation == "" {
 			if i.PublicIP, err = tx.AllocatePublicIP(s.PublicPrefix); err != nil {
 				return err
 			}
@@ -181,14 +181,16 @@ func (s *Service) startFailed(tx *metadb.Tx, t *origami.Task, reason string) err
 // stopped makes the row of an instance say that it is stopped.
 func (s *Service) stopped(i *origami.Instance) {
 	i.State = origami.InstanceStopped
-	i.PublicIP = netip.Addr{}
+	if i.Allocation == "" { // an elastic address stays
+		i.PublicIP = netip.Addr{}
+	}
 }
 
 // terminated makes the row of an instance say that it is no more.
 func (s *Service) terminated(i *origami.Instance) {
 	i.State = origami.InstanceTerminated
 	i.Terminated = s.Now().UTC()
-	i.PublicIP, i.PrivateIP = netip.Addr{}, netip.Addr{}
+	i.PublicIP, i.PrivateIP, i.Allocation = netip.Addr{}, netip.Addr{}, ""
 }
 
 // userInitiated explains a state that a request brought about.

@@ -100,8 +100,12 @@ func (s *Service) finish(ctx context.Context, m *machine, i *origami.Instance, f
 	return nil
 }
 
-// releaseVolumes deletes or frees the volumes of a terminated instance.
+// releaseVolumes deletes or frees the volumes of a terminated instance, and
+// frees its elastic address.
 func (s *Service) releaseVolumes(tx *metadb.Tx, i *origami.Instance) error {
+	if err := s.releaseAddresses(tx, i); err != nil {
+		return err
+	}
 	vols, err := tx.VolumesOf(i.Region, i.ID)
 	if err != nil {
 		return err
