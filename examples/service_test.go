@@ -25,13 +25,23 @@ import (
 
 const region = "us-east-1"
 
-// program builds the program, once for all tests.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "origami")
-	if err != nil {
-		return "", err
+// binDir is where the program is built.
+var binDir string
+
+func TestMain(m *testing.M) {
+	var err error
+	if binDir, err = os.MkdirTemp("", "origami"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	bin := filepath.Join(dir, "origami")
+	code := m.Run()
+	os.RemoveAll(binDir)
+	os.Exit(code)
+}
+
+// program builds the program, once for all tests that need it.
+var program = sync.OnceValues(func() (string, error) {
+	bin := filepath.Join(binDir, "origami")
 	build := exec.Command("go", "build", "-trimpath", "-o", bin, "../cmd/origami")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -39,14 +49,6 @@ var program = sync.OnceValues(func() (string, error) {
 	}
 	return bin, nil
 })
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if bin, err := program(); err == nil {
-		os.RemoveAll(filepath.Dir(bin))
-	}
-	os.Exit(code)
-}
 
 // service is a running program of its own, in a directory of its own.
 type service struct {
