@@ -122,6 +122,7 @@ func newOutput(op *ec2api.Operation) any {
 // newer lists members that the SDK knows and the kept model does not: the SDK
 // was generated from a later model.
 var newer = map[string]bool{
+	"CreateReplaceRootVolumeTaskInput.VolumeId":                 true,
 	"CreateVolumeOutput.OwnerId":                                true,
 	"CreateVolumeOutput.VolumeArn":                              true,
 	"DescribeVolumesModificationsInput.IncludeManagedResources": true,

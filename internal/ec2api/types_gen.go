@@ -717,7 +717,7 @@ type DescribeLaunchTemplatesInput struct {
 	Filters                 []Filter `query:"Filter"`
 	IncludeManagedResources *bool    `query:"IncludeManagedResources"`
 	LaunchTemplateIds       []string `query:"LaunchTemplateId"`
-	LaunchTemplateNames     []string `query:"LaunchTemplateName" pattern:"[a-zA-Z0-9\\(\\)\\.\\-/_]+"`
+	LaunchTemplateNames     []string `query:"LaunchTemplateName"`
 	MaxResults              *int32   `query:"MaxResults"`
 	NextToken               *string  `query:"NextToken"`
 }
@@ -2232,7 +2232,7 @@ type InstanceMaintenanceOptionsRequest struct {
 
 // InstanceMarketOptionsRequest is the structure of that name.
 type InstanceMarketOptionsRequest struct {
-	MarketType  *string            `query:"MarketType" valid:"enum=MarketType"`
+	MarketType  *string            `query:"MarketType"`
 	SpotOptions *SpotMarketOptions `query:"SpotOptions"`
 }
 
@@ -2388,13 +2388,13 @@ type InstanceRequirementsRequest struct {
 	AcceleratorNames                               []string                           `query:"AcceleratorName" valid:"enum=AcceleratorName"`
 	AcceleratorTotalMemoryMiB                      *AcceleratorTotalMemoryMiBRequest  `query:"AcceleratorTotalMemoryMiB"`
 	AcceleratorTypes                               []string                           `query:"AcceleratorType" valid:"enum=AcceleratorType"`
-	AllowedInstanceTypes                           []string                           `query:"AllowedInstanceType" valid:"items=400,min=1,max=30" pattern:"[a-zA-Z0-9\\.\\*\\-]+"`
+	AllowedInstanceTypes                           []string                           `query:"AllowedInstanceType" valid:"items=400,min=1,max=30"`
 	BareMetal                                      *string                            `query:"BareMetal" valid:"enum=BareMetal"`
 	BaselineEbsBandwidthMbps                       *BaselineEbsBandwidthMbpsRequest   `query:"BaselineEbsBandwidthMbps"`
 	BaselinePerformanceFactors                     *BaselinePerformanceFactorsRequest `query:"BaselinePerformanceFactors"`
 	BurstablePerformance                           *string                            `query:"BurstablePerformance" valid:"enum=BurstablePerformance"`
 	CpuManufacturers                               []string                           `query:"CpuManufacturer" valid:"enum=CpuManufacturer"`
-	ExcludedInstanceTypes                          []string                           `query:"ExcludedInstanceType" valid:"items=400,min=1,max=30" pattern:"[a-zA-Z0-9\\.\\*\\-]+"`
+	ExcludedInstanceTypes                          []string                           `query:"ExcludedInstanceType" valid:"items=400,min=1,max=30"`
 	InstanceGenerations                            []string                           `query:"InstanceGeneration" valid:"enum=InstanceGeneration"`
 	LocalStorage                                   *string                            `query:"LocalStorage" valid:"enum=LocalStorage"`
 	LocalStorageTypes                              []string                           `query:"LocalStorageType" valid:"enum=LocalStorageType"`
@@ -2799,7 +2799,7 @@ type LaunchTemplateInstanceMarketOptions struct {
 
 // LaunchTemplateInstanceMarketOptionsRequest is the structure of that name.
 type LaunchTemplateInstanceMarketOptionsRequest struct {
-	MarketType  *string                                 `query:"MarketType" valid:"enum=MarketType"`
+	MarketType  *string                                 `query:"MarketType"`
 	SpotOptions *LaunchTemplateSpotMarketOptionsRequest `query:"SpotOptions"`
 }
 
@@ -3977,7 +3977,6 @@ var Enums = awsquery.Enums{
 	"LocalStorage":                                {"included", "required", "excluded"},
 	"LocalStorageType":                            {"hdd", "ssd"},
 	"LocationType":                                {"region", "availability-zone", "availability-zone-id", "outpost"},
-	"MarketType":                                  {"spot", "capacity-block", "interruptible-capacity-reservation"},
 	"NestedVirtualizationSpecification":           {"enabled", "disabled"},
 	"OperationType":                               {"add", "remove"},
 	"ResetImageAttributeName":                     {"launchPermission"},

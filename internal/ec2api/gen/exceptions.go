@@ -33,11 +33,15 @@ type exceptions struct {
 func newExceptions() *exceptions {
 	return &exceptions{
 		unchecked: map[string]string{
-			"LaunchTemplateName": "InvalidLaunchTemplateName.MalformedException",
-			"ImageNameRequest":   "InvalidAMIName.Malformed",
-			"InstanceType":       "a region offers instance types of its own",
-			"PermissionGroup":    "InvalidAMIAttributeItemValue",
-			"ResourceType":       "only some types can be tagged by each operation",
+			"MarketType":                   "newer clients have more; markets are refused by name",
+			"LaunchTemplateNameStringList": "InvalidLaunchTemplateName.MalformedException",
+			"AllowedInstanceTypeSet":       "requirements of instance types are refused by name",
+			"ExcludedInstanceTypeSet":      "requirements of instance types are refused by name",
+			"LaunchTemplateName":           "InvalidLaunchTemplateName.MalformedException",
+			"ImageNameRequest":             "InvalidAMIName.Malformed",
+			"InstanceType":                 "a region offers instance types of its own",
+			"PermissionGroup":              "InvalidAMIAttributeItemValue",
+			"ResourceType":                 "only some types can be tagged by each operation",
 		},
 		keepEmpty: map[string]string{
 			"LaunchTemplateBlockDeviceMappingRequest.NoDevice": "an empty string suppresses the device",
