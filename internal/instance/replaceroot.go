@@ -115,7 +115,8 @@ func (s *Service) planReplacement(tx *metadb.Tx, who origami.Caller, r ReplaceRo
 	return out, err
 }
 
-// rootVolume is the volume at the root device of an instance.
+// rootVolume is the volume at the root device of an instance. It is an error
+// if there is none.
 func rootVolume(tx *metadb.Tx, i *origami.Instance) (*origami.Volume, error) {
 	vols, err := tx.VolumesOf(i.Region, i.ID)
 	if err != nil {

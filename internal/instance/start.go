@@ -79,7 +79,7 @@ func (s *Service) Start(ctx context.Context, who origami.Caller, ids []origami.I
 		default:
 			return wrongState(i, "started")
 		}
-		if err := s.checkRoot(tx, i); err != nil {
+		if _, err := rootVolume(tx, i); err != nil {
 			return err
 		}
 		t, err := TypeByName(i.Type)
@@ -102,21 +102,6 @@ func (s *Service) Start(ctx context.Context, who origami.Caller, ids []origami.I
 		}
 		return s.queue(tx, taskStart, i, nil)
 	})
-}
-
-// checkRoot refuses an instance without a volume at its root device.
-func (s *Service) checkRoot(tx *metadb.Tx, i *origami.Instance) error {
-	vols, err := tx.VolumesOf(i.Region, i.ID)
-	if err != nil {
-		return err
-	}
-	for _, v := range vols {
-		if deviceOf(v, i.ID) == i.RootDeviceName {
-			return nil
-		}
-	}
-	return origami.Errorf(origami.CodeInvalidParameterValue,
-		"Invalid value '%s' for instanceId. Instance does not have a volume attached at root (%s)", i.ID, i.RootDeviceName)
 }
 
 // wrongState is the refusal of an operation that the instance's state does not
