@@ -309,7 +309,7 @@ func TestRunDefaults(t *testing.T) {
 
 // TestRunErrors gives everything that launch.md, sections 1 to 3, refuses.
 //
-//origami:proves RunInstances S10 S24 S26 S73
+//origami:proves RunInstances S10 S24 S73
 func TestRunErrors(t *testing.T) {
 	t.Parallel()
 	i := open(t)

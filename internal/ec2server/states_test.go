@@ -29,7 +29,7 @@ var (
 
 // TestStates walks an instance through its whole life.
 //
-//origami:proves StopInstances StartInstances RebootInstances TerminateInstances GetConsoleOutput S34 S37
+//origami:proves StopInstances StartInstances RebootInstances TerminateInstances GetConsoleOutput S34 S37 S38
 func TestStates(t *testing.T) {
 	t.Parallel()
 	i := open(t)

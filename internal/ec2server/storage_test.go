@@ -13,7 +13,7 @@ import (
 
 // TestSnapshots takes, describes and deletes snapshots of a volume.
 //
-//origami:proves CreateSnapshot DescribeSnapshots DeleteSnapshot S32 S38
+//origami:proves CreateSnapshot DescribeSnapshots DeleteSnapshot
 func TestSnapshots(t *testing.T) {
 	t.Parallel()
 	i := open(t)

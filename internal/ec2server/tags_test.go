@@ -159,7 +159,7 @@ func TestTagErrors(t *testing.T) {
 
 // TestForeignTags tags an image that two accounts see: each sees its own.
 //
-//origami:proves CreateTags DescribeTags S77
+//origami:proves CreateTags DescribeTags
 func TestForeignTags(t *testing.T) {
 	t.Parallel()
 	i := open(t)
