@@ -104,7 +104,7 @@ func TestRefusals(t *testing.T) {
 		{"missing parameter", "Action=RunInstances&Version=2016-11-15&MinCount=1", 400, "MissingParameter", "The request must contain the parameter MaxCount"},
 		{"value", run + "&EbsOptimized=maybe", 400, "InvalidParameterValue", "Value (maybe) for parameter EbsOptimized is invalid. It must be true or false."},
 		{"enum", run + "&InstanceInitiatedShutdownBehavior=sleep", 400, "InvalidParameterValue", "Value (sleep) for parameter InstanceInitiatedShutdownBehavior is invalid. Valid values are: stop, terminate."},
-		{"parameter without support", run + "&LaunchTemplate.LaunchTemplateId=lt-1", 400, "UnsupportedOperation", "The parameter LaunchTemplate.LaunchTemplateId is not supported by this service."},
+		{"parameter without support", run + "&InstanceMarketOptions.MarketType=spot", 400, "UnsupportedOperation", "The parameter InstanceMarketOptions.MarketType is not supported by this service."},
 		{"nested parameter without support", run + "&BlockDeviceMapping.3.Ebs.OutpostArn=x", 400, "UnsupportedOperation", "The parameter BlockDeviceMapping.3.Ebs.OutpostArn is not supported by this service."},
 		{"value without support", run + "&HibernationOptions.Configured=true", 400, "UnsupportedOperation", "The value &#39;true&#39; of the parameter HibernationOptions.Configured is not supported by this service."},
 		{"few results", images + "&MaxResults=4", 400, "InvalidParameterValue", "Value ( 4 ) for parameter maxResults is invalid. Expecting a value greater than or equal to 5."},

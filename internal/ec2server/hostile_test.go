@@ -67,36 +67,48 @@ func (s assets) ids() []string {
 func base(operation string, s assets, n int) url.Values {
 	name := fmt.Sprintf("fresh name %d", n)
 	pairs := map[string][]string{
-		"CreateImage":               {"InstanceId", s.instance, "Name", name, "NoReboot", "true"},
-		"CreateKeyPair":             {"KeyName", name, "KeyType", "ed25519"},
-		"CreateSnapshot":            {"VolumeId", s.volume},
-		"CreateTags":                {"ResourceId.1", s.image, "Tag.1.Key", "k", "Tag.1.Value", "v"},
-		"DeleteKeyPair":             {"KeyName", name},
-		"DeleteSnapshot":            {"SnapshotId", "snap-01234567"},
-		"DeleteTags":                {"ResourceId.1", s.image},
-		"DeregisterImage":           {"ImageId", "ami-01234567"},
-		"DescribeImageAttribute":    {"ImageId", s.image, "Attribute", "description"},
-		"DescribeSnapshotAttribute": {"SnapshotId", s.snapshot, "Attribute", "createVolumePermission"},
-		"DisableImageDeprecation":   {"ImageId", s.image},
-		"EnableImageDeprecation":    {"ImageId", s.image, "DeprecateAt", "2030-01-01T00:00:00Z"},
-		"GetConsoleOutput":          {"InstanceId", s.instance},
-		"ImportKeyPair":             {"KeyName", name, "PublicKeyMaterial", "c3NoLXJzYSBBQUFB"},
-		"ModifyImageAttribute":      {"ImageId", s.image, "Description.Value", "x"},
-		"ModifySnapshotAttribute":   {"SnapshotId", s.snapshot, "Attribute", "createVolumePermission", "OperationType", "remove", "UserId.1", "123456789012"},
-		"RebootInstances":           {"InstanceId.1", s.instance},
-		"RegisterImage":             {"Name", name, "RootDeviceName", "/dev/sda1", "BlockDeviceMapping.1.DeviceName", "/dev/sda1", "BlockDeviceMapping.1.Ebs.SnapshotId", s.snapshot},
-		"ResetImageAttribute":       {"ImageId", s.image, "Attribute", "launchPermission"},
-		"ResetSnapshotAttribute":    {"SnapshotId", s.snapshot, "Attribute", "createVolumePermission"},
-		"RunInstances":              {"ImageId", s.image, "InstanceType", "t3.nano", "MinCount", "1", "MaxCount", "1"},
-		"StartInstances":            {"InstanceId.1", s.instance},
-		"StopInstances":             {"InstanceId.1", "i-01234567"},
-		"TerminateInstances":        {"InstanceId.1", "i-01234567"},
-		"DescribeKeyPairs":          {"Filter.1.Name", "key-name", "Filter.1.Value.1", "*"},
-		"DescribeTags":              {"Filter.1.Name", "key", "Filter.1.Value.1", "*"},
-		"DescribeInstances":         {"Filter.1.Name", "tag-value", "Filter.1.Value.1", "*"},
-		"DescribeImages":            {"Filter.1.Name", "name", "Filter.1.Value.1", "*"},
-		"DescribeSnapshots":         {"Filter.1.Name", "description", "Filter.1.Value.1", "*"},
-		"DescribeVolumes":           {"Filter.1.Name", "size", "Filter.1.Value.1", "*"},
+		"CreateImage":                   {"InstanceId", s.instance, "Name", name, "NoReboot", "true"},
+		"CreateKeyPair":                 {"KeyName", name, "KeyType", "ed25519"},
+		"CreateSnapshot":                {"VolumeId", s.volume},
+		"CreateTags":                    {"ResourceId.1", s.image, "Tag.1.Key", "k", "Tag.1.Value", "v"},
+		"DeleteKeyPair":                 {"KeyName", name},
+		"DeleteSnapshot":                {"SnapshotId", "snap-01234567"},
+		"DeleteTags":                    {"ResourceId.1", s.image},
+		"DeregisterImage":               {"ImageId", "ami-01234567"},
+		"DescribeImageAttribute":        {"ImageId", s.image, "Attribute", "description"},
+		"DescribeSnapshotAttribute":     {"SnapshotId", s.snapshot, "Attribute", "createVolumePermission"},
+		"DisableImageDeprecation":       {"ImageId", s.image},
+		"EnableImageDeprecation":        {"ImageId", s.image, "DeprecateAt", "2030-01-01T00:00:00Z"},
+		"GetConsoleOutput":              {"InstanceId", s.instance},
+		"ImportKeyPair":                 {"KeyName", name, "PublicKeyMaterial", "c3NoLXJzYSBBQUFB"},
+		"ModifyImageAttribute":          {"ImageId", s.image, "Description.Value", "x"},
+		"ModifySnapshotAttribute":       {"SnapshotId", s.snapshot, "Attribute", "createVolumePermission", "OperationType", "remove", "UserId.1", "123456789012"},
+		"AttachVolume":                  {"VolumeId", s.volume, "InstanceId", s.instance, "Device", "/dev/sdf"},
+		"AuthorizeSecurityGroupIngress": {"GroupId", s.group, "IpPermissions.1.IpProtocol", "tcp", "IpPermissions.1.FromPort", fmt.Sprint(n), "IpPermissions.1.ToPort", fmt.Sprint(n), "IpPermissions.1.IpRanges.1.CidrIp", "10.0.0.0/8"},
+		"CreateSecurityGroup":           {"GroupName", name, "Description", "x", "VpcId", s.vpc},
+		"CreateSnapshots":               {"InstanceSpecification.InstanceId", s.instance},
+		"CreateVolume":                  {"AvailabilityZone", "eu-west-1a", "Size", "1"},
+		"DeleteSecurityGroup":           {"GroupId", "sg-01234567"},
+		"DeleteVolume":                  {"VolumeId", "vol-01234567"},
+		"DescribeInstanceAttribute":     {"InstanceId", s.instance, "Attribute", "instanceType"},
+		"DescribeVpcAttribute":          {"VpcId", s.vpc, "Attribute", "enableDnsSupport"},
+		"DetachVolume":                  {"VolumeId", "vol-01234567"},
+		"ModifyInstanceAttribute":       {"InstanceId", s.instance, "DisableApiStop.Value", "false"},
+		"ModifyVolume":                  {"VolumeId", s.volume, "Size", "2"},
+		"RebootInstances":               {"InstanceId.1", s.instance},
+		"RegisterImage":                 {"Name", name, "RootDeviceName", "/dev/sda1", "BlockDeviceMapping.1.DeviceName", "/dev/sda1", "BlockDeviceMapping.1.Ebs.SnapshotId", s.snapshot},
+		"ResetImageAttribute":           {"ImageId", s.image, "Attribute", "launchPermission"},
+		"ResetSnapshotAttribute":        {"SnapshotId", s.snapshot, "Attribute", "createVolumePermission"},
+		"RunInstances":                  {"ImageId", s.image, "InstanceType", "t3.nano", "MinCount", "1", "MaxCount", "1"},
+		"StartInstances":                {"InstanceId.1", s.instance},
+		"StopInstances":                 {"InstanceId.1", "i-01234567"},
+		"TerminateInstances":            {"InstanceId.1", "i-01234567"},
+		"DescribeKeyPairs":              {"Filter.1.Name", "key-name", "Filter.1.Value.1", "*"},
+		"DescribeTags":                  {"Filter.1.Name", "key", "Filter.1.Value.1", "*"},
+		"DescribeInstances":             {"Filter.1.Name", "tag-value", "Filter.1.Value.1", "*"},
+		"DescribeImages":                {"Filter.1.Name", "name", "Filter.1.Value.1", "*"},
+		"DescribeSnapshots":             {"Filter.1.Name", "description", "Filter.1.Value.1", "*"},
+		"DescribeVolumes":               {"Filter.1.Name", "size", "Filter.1.Value.1", "*"},
 	}[operation]
 	return form(operation, pairs...)
 }
@@ -120,18 +132,23 @@ func TestHostile(t *testing.T) {
 		for _, pattern := range awsquery.EC2.Patterns(op.NewInput()) {
 			path := strings.ReplaceAll(pattern, ".N", ".1")
 			some := slices.Concat(portion(pattern), bobs.ids())
-			switch {
-			case refused(t, i.a, base(name, alices, requests), path):
-				some = []string{"", bobs.image}
-			case typed(t, i.a, base(name, alices, requests), path):
+			switch kindOf(t, i.a, base(name, alices, requests), path) {
+			case refused:
+				continue
+			case typed:
 				some = []string{"", "-1", "0", "2147483647", "9223372036854775808", "true", "9999-12-31T23:59:59Z", "\x00"}
-			case freeText(pattern):
-				some = portion(pattern)
+			case free:
+				if freeText(pattern) {
+					some = portion(pattern)
+				}
 			}
 			for _, value := range some {
 				requests++
 				within := base(name, alices, requests)
 				within.Set(path, value)
+				if path == "MaxCount" {
+					within.Set("MinCount", value) // or as many start as there is room for
+				}
 				if value == "" && op.HasDryRun {
 					within.Set("DryRun", "true") // it counts as absent, and would succeed
 				}
@@ -158,34 +175,50 @@ func freeText(pattern string) bool {
 	return part[0] != "Filter" && slices.Contains(strings.Fields("Name Description Key Value KeyName KernelId RamdiskId UserId ClientToken"), last)
 }
 
-// refused says whether an operation does not act upon a parameter, whatever
-// its value.
-func refused(t *testing.T, a *account, f url.Values, path string) bool {
+// kind is what an operation does with a parameter.
+type kind int
+
+const (
+	free    kind = iota // takes text
+	typed               // a number, a time, a truth or one of a few words
+	refused             // does not act upon it, whatever its value
+)
+
+// kindOf finds out about a parameter of a request, without effect where there
+// are dry runs. What is refused must be named.
+func kindOf(t *testing.T, a *account, f url.Values, path string) kind {
 	t.Helper()
-	for _, value := range []string{"x", "1", "true", "AAAA", "2030-01-01T00:00:00Z"} {
+	f.Set("DryRun", "true")
+	if path == "DryRun" {
+		return typed
+	}
+	is := free
+	value := "~"
+	for range 2 {
 		f.Set(path, value)
-		f.Set("DryRun", "true")
-		if path == "DryRun" {
-			return false
-		}
 		status, text := a.send(t, home, f)
 		if strings.Contains(text, "<Code>UnsupportedOperation</Code><Message>The parameter ") {
 			if status != 400 || !strings.Contains(text, "The parameter "+path+" is not supported by this service.") {
 				t.Errorf("%s=%s: got %d %s, want the parameter named", path, value, status, text)
 			}
-			return true
+			return refused
+		}
+		_, rule, ok := strings.Cut(text, "for parameter "+path+" is invalid. ")
+		words, oneOf := strings.CutPrefix(rule, "Valid values are: ")
+		switch {
+		case !ok:
+			return is
+		case oneOf:
+			is, value = typed, words[:strings.IndexAny(words, ",. <")]
+		case strings.HasPrefix(rule, "It must be true or false"):
+			is, value = typed, "true"
+		case strings.HasPrefix(rule, "It must be a time"):
+			is, value = typed, "2030-01-01T00:00:00Z"
+		case strings.HasPrefix(rule, "It must be"):
+			is, value = typed, "1"
 		}
 	}
-	return false
-}
-
-// typed says whether a parameter is a number, a time, a truth or one of a few
-// words, which refuses most values alike.
-func typed(t *testing.T, a *account, f url.Values, path string) bool {
-	t.Helper()
-	f.Set(path, "~")
-	_, text := a.send(t, home, f)
-	return strings.Contains(text, "for parameter "+path+" is invalid. It must be") || strings.Contains(text, "for parameter "+path+" is invalid. Valid values are")
+	return is
 }
 
 // checkAnswer sends a request and looks at the answer with suspicion.
