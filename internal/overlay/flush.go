@@ -50,6 +50,17 @@ func (d *Device) Flush() error {
 	return nil
 }
 
+// layersNow returns the layers of the present view, which a freeze may have
+// made newer than one acquired before.
+func (d *Device) layersNow() []*layer {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.view == nil {
+		return nil
+	}
+	return d.view.layers
+}
+
 // sync commits all layers, oldest first: what is in a lower layer was written
 // before what is above it.
 func (d *Device) sync() error {
@@ -66,6 +77,6 @@ func (d *Device) sync() error {
 			return d.fail(err)
 		}
 	}
-	d.live.trim(v.layers)
+	d.live.trim(d.layersNow)
 	return nil
 }

@@ -183,8 +183,10 @@ func (lg *liveLog) beginCommit(l *layer) {
 	l.epoch = l.seq.Load() + 2
 }
 
-// trim drops what is durable by now from a long log. No commit runs.
-func (lg *liveLog) trim(layers []*layer) {
+// trim drops what is durable by now from a long log. No commit runs. The layers
+// are asked for with the log locked: a layer that became the top before then
+// may have records in the file that is given up, and must be among them.
+func (lg *liveLog) trim(layers func() []*layer) {
 	if lg.boot == "" {
 		return
 	}
@@ -192,7 +194,7 @@ func (lg *liveLog) trim(layers []*layer) {
 	defer lg.mu.Unlock()
 	if lg.end > liveLimit {
 		// If it fails, the log goes on to grow where it is.
-		_ = lg.rotate(layers)
+		_ = lg.rotate(layers())
 	}
 }
 
