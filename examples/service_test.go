@@ -21,6 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"golang.org/x/crypto/ssh"
+
+	"origami/internal/sdktest"
 )
 
 const region = "us-east-1"
@@ -137,7 +139,7 @@ func (s *service) account(name string) (*ec2.Client, []string) {
 		}
 	}
 	return ec2.New(ec2.Options{
-		Region: region, BaseEndpoint: &s.url, Retryer: aws.NopRetryer{},
+		Region: region, BaseEndpoint: &s.url, HTTPClient: sdktest.Client{}, Retryer: aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: keys["AWS_ACCESS_KEY_ID"], SecretAccessKey: keys["AWS_SECRET_ACCESS_KEY"]}, nil
 		}),

@@ -19,6 +19,7 @@ import (
 
 	"origami/internal/awsquery"
 	"origami/internal/ec2api"
+	"origami/internal/sdktest"
 )
 
 // TestSDK sends every served operation through the AWS SDK for Go with random
@@ -92,6 +93,7 @@ func callSDK(t *testing.T, h http.Handler, name string, fillInput func(reflect.V
 	client := ec2.New(ec2.Options{
 		Region:       "eu-west-1",
 		BaseEndpoint: aws.String(srv.URL),
+		HTTPClient:   sdktest.Client{},
 		Retryer:      aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "secret"}, nil

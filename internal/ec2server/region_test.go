@@ -39,6 +39,7 @@ import (
 	"origami/internal/instance"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
+	"origami/internal/sdktest"
 	"origami/internal/sigv4"
 	"origami/internal/task"
 	"origami/internal/vmm/vmmtest"
@@ -183,28 +184,11 @@ func (i *installation) account(accounts *iam.Service, name string) *account {
 // in is a client that acts for the account in a region.
 func (a *account) in(region origami.Region) *ec2.Client {
 	return ec2.New(ec2.Options{
-		Region: string(region), BaseEndpoint: &a.i.url, HTTPClient: steady{a.i.http}, Retryer: aws.NopRetryer{},
+		Region: string(region), BaseEndpoint: &a.i.url, HTTPClient: sdktest.Client{HTTP: a.i.http}, Retryer: aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: a.key.ID, SecretAccessKey: a.key.Secret}, nil
 		}),
 	})
-}
-
-// steady is a client whose requests have bodies that nobody else closes. The SDK
-// closes the body of a request when the answer begins to arrive, and if
-// net/http has not seen its end by then, it breaks the connection.
-type steady struct{ *http.Client }
-
-func (c steady) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		r = r.Clone(r.Context())
-		r.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	return c.Client.Do(r)
 }
 
 // caller is the account as the rooms below the door know it.

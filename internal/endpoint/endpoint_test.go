@@ -20,6 +20,7 @@ import (
 
 	"origami"
 	"origami/internal/endpoint"
+	"origami/internal/sdktest"
 	"origami/internal/sigv4"
 	"origami/internal/stsserver"
 )
@@ -364,7 +365,7 @@ func TestSDK(t *testing.T) {
 
 func newClient(url, secret string) *sts.Client {
 	return sts.New(sts.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(url), Retryer: aws.NopRetryer{},
+		Region: "us-east-1", BaseEndpoint: aws.String(url), HTTPClient: sdktest.Client{}, Retryer: aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}, nil
 		}),

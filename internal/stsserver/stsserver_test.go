@@ -15,6 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"origami"
+	"origami/internal/sdktest"
 	"origami/internal/stsserver"
 )
 
@@ -39,7 +40,7 @@ func newClient(t *testing.T) *sts.Client {
 	srv := httptest.NewServer(http.HandlerFunc(serve))
 	t.Cleanup(srv.Close)
 	return sts.New(sts.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(srv.URL), Retryer: aws.NopRetryer{},
+		Region: "us-east-1", BaseEndpoint: aws.String(srv.URL), HTTPClient: sdktest.Client{}, Retryer: aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
 		}),
