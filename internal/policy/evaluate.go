@@ -1,0 +1,160 @@
+package policy
+
+import (
+	"strings"
+)
+
+// Request is what somebody wants to do.
+type Request struct {
+	Principal Principal
+	Action    string // "ec2:RunInstances"
+	Resource  string // ARN; "*" for an action that is about none
+	Keys      Keys   // what conditions ask about
+}
+
+// Keys are the condition keys of a request with their values. The names are in
+// lower case: [Keys.Set] sees to that.
+type Keys map[string][]string
+
+// Set gives a key values. Values of one key add up; a key that was set without
+// values exists and is empty.
+func (k Keys) Set(name string, values ...string) {
+	name = strings.ToLower(name)
+	k[name] = append(k[name], values...)
+}
+
+// Effect is what one document says about a request, from the weakest to the
+// strongest.
+type Effect int
+
+// The effects. The first allowances are of documents with principals.
+const (
+	Silent       Effect = iota // no statement applies: denied, unless another allows
+	AllowAccount               // the principal's account may, as its own policies decide
+	AllowRole                  // the principal may by its role, or with everybody
+	Allow                      // the principal may
+	Deny                       // it may not, whatever others say
+)
+
+func (e Effect) String() string {
+	return [...]string{"Silent", "AllowAccount", "AllowRole", "Allow", "Deny"}[e]
+}
+
+// Evaluate says what the document says about a request.
+func (d *Document) Evaluate(r *Request) Effect {
+	best := Silent
+	for i := range d.statements {
+		switch e := d.statements[i].evaluate(r); {
+		case e == Deny:
+			return Deny
+		case e > best:
+			best = e
+		}
+	}
+	return best
+}
+
+// evaluate says what one statement says.
+func (s *statement) evaluate(r *Request) Effect {
+	if !s.hasAction(r.Action) || !s.hasResource(r) {
+		return Silent
+	}
+	grade := Allow
+	if s.principals != nil {
+		reach := s.principals.reach(r.Principal)
+		if s.notPrincipals {
+			if reach != nobody {
+				return Silent
+			}
+		} else {
+			grade = [...]Effect{Silent, AllowAccount, AllowRole, Allow}[reach]
+		}
+	}
+	if grade == Silent {
+		return Silent
+	}
+	for i := range s.conditions {
+		if !s.conditions[i].holds(r.Keys) {
+			return Silent
+		}
+	}
+	if !s.allow {
+		return Deny
+	}
+	return grade
+}
+
+func (s *statement) hasAction(action string) bool {
+	for _, p := range s.actions {
+		if p.match(action, nil, true) {
+			return !s.notActions
+		}
+	}
+	return s.notActions
+}
+
+// hasResource reports whether the statement is about the resource. One without
+// the element is about the resource it is attached to. A pattern with a
+// variable that has no value makes the statement say nothing.
+func (s *statement) hasResource(r *Request) bool {
+	if s.resources == nil {
+		return true
+	}
+	found := false
+	for _, p := range s.resources {
+		tokens, ok := p.bound(r.Keys)
+		if !ok {
+			if s.notResources {
+				return false
+			}
+			continue
+		}
+		found = found || matchTokens(tokens, r.Resource, false)
+	}
+	return found != s.notResources
+}
+
+// Policies are all documents that bear on a request inside the account of its
+// principal.
+type Policies struct {
+	Identity []*Document // of the user, its groups, or the role
+	Boundary *Document   // the most that Identity can allow; nil is no bound
+	Session  []*Document // the most that the session may; nil is no bound
+	Resource *Document   // of the resource in the same account; nil if it has none
+}
+
+// Decide reports whether the request may be done, and whether an explicit
+// denial stands against it.
+func (p *Policies) Decide(r *Request) (allowed, explicit bool) {
+	identity := evaluateAll(p.Identity, r)
+	boundary, session := Allow, Allow
+	if p.Boundary != nil {
+		boundary = p.Boundary.Evaluate(r)
+	}
+	if p.Session != nil {
+		session = evaluateAll(p.Session, r)
+	}
+	resource := Silent
+	if p.Resource != nil {
+		resource = p.Resource.Evaluate(r)
+	}
+	if max(identity, boundary, session, resource) == Deny {
+		return false, true
+	}
+	switch resource {
+	case Allow: // who is named needs nothing else
+		return true, false
+	case AllowRole:
+		return boundary == Allow && session == Allow, false
+	}
+	return identity == Allow && boundary == Allow && session == Allow, false
+}
+
+// evaluateAll is the strongest effect of several documents.
+func evaluateAll(docs []*Document, r *Request) Effect {
+	best := Silent
+	for _, d := range docs {
+		best = max(best, d.Evaluate(r))
+	}
+	return best
+}
