@@ -11,7 +11,11 @@ type Code string
 
 // The codes that rooms of this module produce.
 const (
+	CodeAccessDeniedException        Code = "AccessDeniedException"
 	CodeAuthFailure                  Code = "AuthFailure"
+	CodeConcurrentLimitExceeded      Code = "ConcurrentLimitExceededException"
+	CodeConcurrentSnapshotLimit      Code = "ConcurrentSnapshotLimitExceeded"
+	CodeConflictException            Code = "ConflictException"
 	CodeDependencyViolation          Code = "DependencyViolation"
 	CodeDryRunOperation              Code = "DryRunOperation"
 	CodeIdempotentParameterMismatch  Code = "IdempotentParameterMismatch"
@@ -60,13 +64,17 @@ const (
 	CodeRequestExpired               Code = "RequestExpired"
 	CodeRequestLimitExceeded         Code = "RequestLimitExceeded"
 	CodeResourceLimitExceeded        Code = "ResourceLimitExceeded"
+	CodeResourceNotFoundException    Code = "ResourceNotFoundException"
+	CodeServiceQuotaException        Code = "ServiceQuotaExceededException"
 	CodeServiceUnavailable           Code = "ServiceUnavailable"
+	CodeSnapshotCreationRate         Code = "SnapshotCreationPerVolumeRateExceeded"
 	CodeTagLimitExceeded             Code = "TagLimitExceeded"
 	CodeUnauthorizedOperation        Code = "UnauthorizedOperation"
 	CodeUnknownParameter             Code = "UnknownParameter"
 	CodeUnknownVolumeType            Code = "UnknownVolumeType"
 	CodeUnsupported                  Code = "Unsupported"
 	CodeUnsupportedOperation         Code = "UnsupportedOperation"
+	CodeValidationException          Code = "ValidationException"
 	CodeVPCIDNotSpecified            Code = "VPCIdNotSpecified"
 	CodeVolumeInUse                  Code = "VolumeInUse"
 )
@@ -103,12 +111,45 @@ func (c Code) Status() int {
 	return http.StatusBadRequest
 }
 
-// Error is an error that a caller may see: a code that programs compare and a
-// message for people. Err, if any, is for the log only.
+// Reason refines a code in the services whose errors have one: the EBS direct
+// APIs and the Recycle Bin.
+type Reason string
+
+// The reasons that rooms of this module give.
+const (
+	ReasonInvalidBlock          Reason = "INVALID_BLOCK"
+	ReasonInvalidBlockToken     Reason = "INVALID_BLOCK_TOKEN"
+	ReasonInvalidCustomerKey    Reason = "INVALID_CUSTOMER_KEY"
+	ReasonInvalidDependency     Reason = "INVALID_DEPENDENCY_REQUEST"
+	ReasonInvalidPageToken      Reason = "INVALID_PAGE_TOKEN"
+	ReasonInvalidParameterValue Reason = "INVALID_PARAMETER_VALUE"
+	ReasonInvalidRuleState      Reason = "INVALID_RULE_STATE"
+	ReasonInvalidSnapshotID     Reason = "INVALID_SNAPSHOT_ID"
+	ReasonInvalidTag            Reason = "INVALID_TAG"
+	ReasonInvalidVolumeSize     Reason = "INVALID_VOLUME_SIZE"
+	ReasonDependencyQuota       Reason = "DEPENDENCY_SERVICE_QUOTA_EXCEEDED"
+	ReasonQuota                 Reason = "SERVICE_QUOTA_EXCEEDED"
+	ReasonRuleNotFound          Reason = "RULE_NOT_FOUND"
+	ReasonSnapshotNotFound      Reason = "SNAPSHOT_NOT_FOUND"
+	ReasonUnauthorizedAccount   Reason = "UNAUTHORIZED_ACCOUNT"
+	ReasonUnrelatedSnapshots    Reason = "UNRELATED_SNAPSHOTS"
+	ReasonWriteRequestTimeout   Reason = "WRITE_REQUEST_TIMEOUT"
+)
+
+// Error is an error that a caller may see: a code that programs compare, a
+// reason in services that have one, and a message for people. Err, if any, is
+// for the log only.
 type Error struct {
 	Code    Code
+	Reason  Reason
 	Message string
 	Err     error
+}
+
+// Because gives the error a reason, and returns it.
+func (e *Error) Because(r Reason) *Error {
+	e.Reason = r
+	return e
 }
 
 func (e *Error) Error() string {

@@ -31,7 +31,7 @@ var house = []string{
 	 internal/vmm/qemu internal/vmm/none internal/vmm/vmmtest internal/vnet
 	 internal/blockstore internal/overlay internal/metadb internal/ec2api internal/ec2api/gen`,
 	// 2 engines.
-	`disk/format internal/task internal/iam internal/firewall internal/blockstore/blockstoretest`,
+	`disk/format internal/task internal/iam internal/firewall internal/rbin internal/blockstore/blockstoretest`,
 	// 3 to 5 concepts: the verbs of EBS and of networks, then of AMIs, then
 	// what uses them.
 	`internal/ebs internal/vpc`,

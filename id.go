@@ -41,6 +41,9 @@ type (
 	ReplaceRootTaskID string
 	// TaskID identifies background work: "task-…".
 	TaskID string
+	// RuleID identifies a rule of the Recycle Bin: 11 letters and digits. It
+	// has neither prefix nor dash.
+	RuleID string
 )
 
 // kind is what is known about one kind of identifier.
@@ -207,6 +210,25 @@ func ParseReplaceRootTaskID(s string) (ReplaceRootTaskID, error) {
 
 // NewTaskID makes a new task ID.
 func NewTaskID() TaskID { return TaskID(newID("task")) }
+
+// ruleIDLen is the length of the ID of a rule of the Recycle Bin.
+const ruleIDLen = 11
+
+// NewRuleID makes a new ID of a rule of the Recycle Bin. It has 55 random bits.
+func NewRuleID() RuleID { return RuleID(rand.Text()[:ruleIDLen]) }
+
+// ParseRuleID checks the shape of the ID of a rule of the Recycle Bin.
+func ParseRuleID(s string) (RuleID, error) {
+	ok := len(s) == ruleIDLen
+	for i := range len(s) {
+		c := s[i] | 0x20 // letters in lower case; digits stay
+		ok = ok && (c >= 'a' && c <= 'z' || s[i] >= '0' && s[i] <= '9')
+	}
+	if !ok {
+		return "", Errorf(CodeValidationException, "The rule identifier %.64q is not %d letters and digits.", s, ruleIDLen).Because(ReasonInvalidParameterValue)
+	}
+	return RuleID(s), nil
+}
 
 // ResourceType names the kind of resource that an ID identifies, as tags and
 // ARNs name it: "image" for "ami-…". It is "" for what is no ID.

@@ -16,6 +16,7 @@ type Volume struct {
 	Encrypted   bool
 	Snapshot    SnapshotID // "" if made empty
 	Base        string     // manifest root that it began as; the overlay's own label is newer
+	Lineage     string     // of its snapshots; "" if it began empty, and then it is its own
 	State       VolumeState
 	Created     time.Time
 	Attachments []Attachment
@@ -23,6 +24,17 @@ type Volume struct {
 	AutoEnableIO bool                // as its owner set it
 	Modification *VolumeModification // the last one; nil if there was none
 	Modified     []time.Time         // when the modifications of the last 24 hours began
+}
+
+// Line is the lineage of the volume's snapshots.
+func (v *Volume) Line() string {
+	switch {
+	case v.Lineage != "":
+		return v.Lineage
+	case v.Snapshot != "":
+		return string(v.Snapshot)
+	}
+	return string(v.ID)
 }
 
 // VolumeShape is what a modification can change about a volume.

@@ -73,7 +73,12 @@ func TestRoundTrip(t *testing.T) {
 			v.Attachments = []origami.Attachment{{Instance: inst.ID, Device: "/dev/sdf", State: origami.Attached, Slot: 3,
 				Attached: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), DeleteOnTermination: true}}
 		})
-		snap := filled(t, func(v *origami.Snapshot) { v.ID, v.Region, v.Owner = origami.NewSnapshotID(), region, alice })
+		snap := filled(t, func(v *origami.Snapshot) {
+			v.ID, v.Region, v.Owner, v.Bin = origami.NewSnapshotID(), region, alice, nil
+		})
+		gone := filled(t, func(v *origami.Snapshot) { v.ID, v.Region, v.Owner = origami.NewSnapshotID(), region, alice })
+		rule := filled(t, func(v *origami.RetentionRule) { v.ID, v.Region, v.Owner = origami.NewRuleID(), region, alice })
+		fast := filled(t, func(v *origami.FastRestore) { v.Snapshot, v.Region, v.Owner = snap.ID, region, alice })
 		img := filled(t, func(v *origami.Image) {
 			v.ID, v.Region, v.Owner = origami.NewImageID(), region, alice
 			if len(v.BlockDevices) > 0 {
@@ -82,7 +87,8 @@ func TestRoundTrip(t *testing.T) {
 		})
 		update(t, db, func(tx *metadb.Tx) error {
 			return errors.Join(tx.PutVPC(vpc), tx.PutSubnet(sub), tx.PutSecurityGroup(group), tx.PutKeyPair(key),
-				tx.PutInstance(inst), tx.PutVolume(vol), tx.PutSnapshot(snap), tx.PutImage(img))
+				tx.PutInstance(inst), tx.PutVolume(vol), tx.PutSnapshot(snap), tx.PutImage(img),
+				tx.PutSnapshot(gone), tx.PutRetentionRule(rule), tx.PutFastRestore(fast), tx.PutFastRestore(fast))
 		})
 		view(t, db, func(tx *metadb.Tx) error {
 			same(t, vpc)(tx.VPC(region, alice, vpc.ID))
@@ -93,6 +99,13 @@ func TestRoundTrip(t *testing.T) {
 			same(t, vol)(tx.Volume(region, alice, vol.ID))
 			same(t, snap)(tx.Snapshot(region, alice, snap.ID))
 			same(t, img)(tx.Image(region, alice, img.ID))
+			same(t, gone)(tx.RecycledSnapshot(region, alice, gone.ID))
+			same(t, rule)(tx.RetentionRule(region, alice, rule.ID))
+			fasts, err := tx.FastRestoresOf(region, snap.ID)
+			if err != nil || len(fasts) != 1 {
+				t.Fatalf("fast restores: %v, %v", fasts, err)
+			}
+			same(t, fast)(fasts[0], nil)
 			for _, id := range []string{string(vpc.ID), string(sub.ID), string(group.ID), string(key.ID), string(inst.ID), string(vol.ID)} {
 				wantCode(t, id+" visible to its owner", tx.Visible(region, alice, id), "")
 				if err := tx.Visible(region, bob, id); err == nil || err.Error() != origami.NotFound(id).Error() {
@@ -115,6 +128,101 @@ func same[T any](t *testing.T, want *T) func(*T, error) {
 			t.Errorf("%T changed in the database (-want +got):\n%s", want, diff)
 		}
 	}
+}
+
+// A snapshot in the Recycle Bin is found there by its owner and nowhere by
+// anybody, whatever it was shared with; an archived one by its owner only.
+func TestHiddenSnapshots(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *metadb.DB) {
+		binned, archived, blocked := snapshot(alice), snapshot(alice), snapshot(alice)
+		for _, s := range []*origami.Snapshot{binned, archived, blocked} {
+			s.Public = true
+		}
+		binned.SharedWith, archived.SharedWith = []origami.AccountID{bob}, []origami.AccountID{bob}
+		update(t, db, func(tx *metadb.Tx) error {
+			return errors.Join(tx.PutSnapshot(binned), tx.PutSnapshot(archived), tx.PutSnapshot(blocked))
+		})
+		see := func(who origami.AccountID, s *origami.Snapshot) (seen bool) {
+			view(t, db, func(tx *metadb.Tx) error {
+				_, err := tx.Snapshot(region, who, s.ID)
+				listed := false
+				for found, err := range tx.Snapshots(metadb.Query{Region: region, Viewer: who}) {
+					if err != nil {
+						return err
+					}
+					listed = listed || found.ID == s.ID
+				}
+				if seen = err == nil; listed != seen || (tx.Visible(region, who, string(s.ID)) == nil) != seen {
+					t.Errorf("%s sees %s by ID: %v, in the list: %v", who, s.ID, seen, listed)
+				}
+				return nil
+			})
+			return seen
+		}
+		for _, s := range []*origami.Snapshot{binned, archived, blocked} {
+			if !see(alice, s) || !see(bob, s) {
+				t.Errorf("%s is not seen while it is public", s.ID)
+			}
+		}
+		set := func(s *origami.Snapshot, f func(*origami.Snapshot)) {
+			update(t, db, func(tx *metadb.Tx) error {
+				_, err := tx.UpdateSnapshot(region, s.ID, func(s *origami.Snapshot) error { f(s); return nil })
+				return err
+			})
+		}
+		set(binned, func(s *origami.Snapshot) { s.Bin = &origami.BinStay{} })
+		set(archived, func(s *origami.Snapshot) { s.Tiering = &origami.Tiering{Archived: true} })
+		set(blocked, func(s *origami.Snapshot) { s.PublicBlocked = true })
+		got := []bool{see(alice, binned), see(bob, binned), see(alice, archived), see(bob, archived), see(alice, blocked), see(bob, blocked)}
+		if want := []bool{false, false, true, false, true, false}; !slices.Equal(got, want) {
+			t.Errorf("seen by owner and friend = %v, want %v", got, want)
+		}
+		view(t, db, func(tx *metadb.Tx) error {
+			in, err := tx.RecycledSnapshots(region, alice, "", 0)
+			if err != nil || len(in) != 1 || in[0].ID != binned.ID {
+				t.Errorf("in the bin: %v, %v", in, err)
+			}
+			if _, err := tx.RecycledSnapshot(region, bob, binned.ID); err == nil {
+				t.Error("bob finds alice's snapshot in the bin")
+			}
+			if in, err := tx.RecycledSnapshots(region, bob, "", 0); err != nil || len(in) != 0 {
+				t.Errorf("in bob's bin: %v, %v", in, err)
+			}
+			return nil
+		})
+		set(binned, func(s *origami.Snapshot) { s.Bin = nil })
+		set(archived, func(s *origami.Snapshot) { s.Tiering.Restored = true })
+		set(blocked, func(s *origami.Snapshot) { s.PublicBlocked = false })
+		for _, s := range []*origami.Snapshot{binned, archived, blocked} {
+			if !see(bob, s) {
+				t.Errorf("%s is not seen again", s.ID)
+			}
+		}
+	})
+}
+
+func TestAccountSettings(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *metadb.DB) {
+		update(t, db, func(tx *metadb.Tx) error {
+			return errors.Join(tx.PutAccountSetting(region, alice, "x", "1"), tx.PutAccountSetting(region, alice, "x", "2"))
+		})
+		view(t, db, func(tx *metadb.Tx) error {
+			if v, err := tx.AccountSetting(region, alice, "x"); v != "2" || err != nil {
+				t.Errorf("setting = %q, %v", v, err)
+			}
+			if _, err := tx.AccountSetting(region, bob, "x"); !errors.Is(err, metadb.ErrNotFound) {
+				t.Errorf("bob's setting: %v", err)
+			}
+			return nil
+		})
+		update(t, db, func(tx *metadb.Tx) error { return tx.DeleteAccountSetting(region, alice, "x") })
+		view(t, db, func(tx *metadb.Tx) error {
+			if _, err := tx.AccountSetting(region, alice, "x"); !errors.Is(err, metadb.ErrNotFound) {
+				t.Errorf("deleted setting: %v", err)
+			}
+			return nil
+		})
+	})
 }
 
 // What one account owns, another does not find: not by ID, not in a list.

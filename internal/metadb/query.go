@@ -184,6 +184,9 @@ func (t *table[T]) conditions(q Query, after string) (conditions, bool) {
 	if t.listed != "" {
 		c.add(t.listed)
 	}
+	if t.live != "" && q.Viewer != System {
+		c.add(t.live)
+	}
 	if len(q.IDs) > 0 {
 		c.in("t.id", q.IDs)
 		selective = true

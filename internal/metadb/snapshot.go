@@ -2,6 +2,8 @@ package metadb
 
 import (
 	"iter"
+	"math"
+	"slices"
 
 	"origami"
 )
@@ -12,12 +14,24 @@ var snapshots = &table[origami.Snapshot]{
 	key: func(s *origami.Snapshot) (origami.Region, string, origami.AccountID) {
 		return s.Region, string(s.ID), s.Owner
 	},
-	columns: []string{"state", "volume"},
-	values:  func(s *origami.Snapshot) []any { return []any{string(s.State), string(s.Volume)} },
+	columns: []string{"state", "volume", "recycled"},
+	values: func(s *origami.Snapshot) []any {
+		recycled := 0
+		if s.Bin != nil {
+			recycled = 1
+		}
+		return []any{string(s.State), string(s.Volume), recycled}
+	},
 	grants: &child[origami.Snapshot]{
 		name: "snapshot_grants", key: "snapshot", column: "account",
-		values: func(s *origami.Snapshot) []string { return grantees(s.Public, s.SharedWith) },
+		values: func(s *origami.Snapshot) []string {
+			if s.Bin != nil || s.Tier() != origami.TierStandard {
+				return nil // until it is restored
+			}
+			return grantees(s.Public && !s.PublicBlocked, s.SharedWith)
+		},
 	},
+	live: "t.recycled = 0",
 	filters: map[string]filter{
 		"snapshot-id": {column: "id", selective: true},
 		"volume-id":   {column: "volume", selective: true},
@@ -51,6 +65,33 @@ func (tx *Tx) DeleteSnapshot(region origami.Region, id origami.SnapshotID) error
 		return origami.Errorf(origami.CodeInvalidSnapshotInUse, "The snapshot %s is currently in use by %s", id, users[0])
 	}
 	return snapshots.remove(tx, region, string(id))
+}
+
+// RecycledSnapshot is the owner's snapshot in the Recycle Bin, or
+// InvalidSnapshot.NotFound.
+func (tx *Tx) RecycledSnapshot(region origami.Region, owner origami.AccountID, id origami.SnapshotID) (*origami.Snapshot, error) {
+	found, err := snapshots.where(tx, `t.region = ? AND t.id = ? AND t.owner = ? AND t.recycled = 1`, string(region), string(id), string(owner))
+	if err == nil && len(found) == 0 {
+		return nil, origami.NotFound(id)
+	}
+	return first(found, err)
+}
+
+// RecycledSnapshots lists at most limit of an account's snapshots in the
+// Recycle Bin, by ID, behind the ID after; 0 means all.
+func (tx *Tx) RecycledSnapshots(region origami.Region, owner origami.AccountID, after string, limit int) ([]*origami.Snapshot, error) {
+	if limit <= 0 {
+		limit = math.MaxInt32
+	}
+	return collect(tx, snapshots.scanDoc, `SELECT doc FROM snapshots WHERE region = ? AND owner = ? AND recycled = 1 AND id > ?
+ORDER BY id LIMIT ?`, string(region), string(owner), after, limit)
+}
+
+// PublicSnapshots lists the snapshots that their owner has shared with
+// everybody, blocked or not.
+func (tx *Tx) PublicSnapshots(region origami.Region, owner origami.AccountID) ([]*origami.Snapshot, error) {
+	all, err := snapshots.where(tx, `t.region = ? AND t.owner = ?`, string(region), string(owner))
+	return slices.DeleteFunc(all, func(s *origami.Snapshot) bool { return !s.Public }), err
 }
 
 // Snapshots yields the snapshots that q selects, by ID.

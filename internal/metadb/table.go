@@ -25,6 +25,7 @@ type table[T any] struct {
 	children []child[T]        // rows that are kept in step
 	grants   *child[T]         // rows that say who else may see it; nil if nobody
 	listed   string            // condition on the rows that lists show, over "t"; "" for all
+	live     string            // condition on the rows that an account can see at all, over "t"; "" for all
 	filters  map[string]filter // filters that narrow, by name
 }
 
@@ -102,14 +103,15 @@ func (t *table[T]) visible(viewer origami.AccountID) (string, []any) {
 	if viewer == System {
 		return "1 = 1", nil
 	}
-	if viewer == System {
-		return "1 = 1", nil
+	and := ""
+	if t.live != "" {
+		and = t.live + " AND "
 	}
 	if t.grants == nil {
-		return "t.owner = ?", []any{string(viewer)}
+		return and + "t.owner = ?", []any{string(viewer)}
 	}
 	g := t.grants
-	return "(t.owner = ? OR EXISTS (SELECT 1 FROM " + g.name + " g WHERE g.region = t.region AND g." + g.key +
+	return and + "(t.owner = ? OR EXISTS (SELECT 1 FROM " + g.name + " g WHERE g.region = t.region AND g." + g.key +
 		" = t.id AND g.account IN (?, 'all')))", []any{string(viewer), string(viewer)}
 }
 
