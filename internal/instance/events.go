@@ -39,7 +39,8 @@ func (s *Service) Serve(ctx context.Context) error {
 				byGuest := asked[e.ID]
 				delete(asked, e.ID)
 				// Noted at once, in the order of the reports.
-				if m := s.known(e.ID); m != nil && s.reported(m) {
+				if m := s.known(e.ID); m != nil {
+					s.ended(m)
 					wg.Go(func() { s.machineStopped(ctx, m, e.Reason, byGuest) })
 				}
 			}
@@ -59,8 +60,8 @@ func (s *Service) known(id string) *machine {
 func (s *Service) machineStopped(ctx context.Context, m *machine, reason string, byGuest bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s.running(m) != nil {
-		return // somebody started it again
+	if m.restarting || s.running(m) != nil {
+		return // somebody started it again, or is about to
 	}
 	if err := s.follow(ctx, m, reason, byGuest); err != nil && ctx.Err() == nil {
 		s.Log.Error("follow the end of a machine", "instance", m.id, "err", err)

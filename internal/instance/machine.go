@@ -35,15 +35,15 @@ type machine struct {
 	stop    context.CancelFunc // of serving
 	served  chan struct{}      // closed when serving has ended
 	port    *vpc.Port
+	// restarting says that a task of an earlier process is in the middle of
+	// restarting the guest: its end is that task's affair.
+	restarting bool
 
 	// The following are guarded by Service.mu.
 
 	// gone is closed when the monitor reports the end of the current run. It
 	// is nil while there is none.
 	gone chan struct{}
-	// stale says that the monitor is still to report the end of a run of an
-	// earlier process, before anything about a run of this one.
-	stale bool
 }
 
 // machine returns the entry of an instance, made at need.
@@ -76,23 +76,6 @@ func (s *Service) began(m *machine) {
 func (s *Service) ended(m *machine) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.endedLocked(m)
-}
-
-// reported notes that the monitor reported the end of a run. It returns false
-// if that was one of an earlier process.
-func (s *Service) reported(m *machine) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m.stale {
-		m.stale = false
-		return false
-	}
-	s.endedLocked(m)
-	return true
-}
-
-func (s *Service) endedLocked(m *machine) {
 	if m.gone != nil {
 		close(m.gone)
 		m.gone = nil
@@ -212,6 +195,7 @@ func (s *Service) boot(ctx context.Context, m *machine, i *origami.Instance) err
 	if err := s.attach(ctx, m, i, vols); err != nil {
 		return err
 	}
+	m.restarting = false
 	s.began(m)
 	if err := s.VMM.Start(ctx, s.spec(m, i, t, vols)); err != nil {
 		s.ended(m)

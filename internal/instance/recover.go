@@ -22,13 +22,17 @@ func (s *Service) Recover(ctx context.Context) error {
 	if err := s.EBS.Recover(ctx); err != nil {
 		return fmt.Errorf("recover volumes: %w", err)
 	}
-	ids, err := s.VMM.Recover(ctx)
+	ids, ended, err := s.VMM.Recover(ctx)
 	if err != nil {
 		return fmt.Errorf("recover machines: %w", err)
 	}
 	alive := make(map[origami.InstanceID]bool, len(ids))
 	for _, id := range ids {
 		alive[origami.InstanceID(id)] = true
+	}
+	ends := make(map[origami.InstanceID]vmm.Ending, len(ended))
+	for _, e := range ended {
+		ends[origami.InstanceID(e.ID)] = e
 	}
 	var all []*origami.Instance
 	var work promises
@@ -47,7 +51,7 @@ func (s *Service) Recover(ctx context.Context) error {
 		return err
 	}
 	for _, i := range all {
-		if err := s.recoverInstance(ctx, i, alive[i.ID], work); err != nil {
+		if err := s.recoverInstance(ctx, i, alive[i.ID], ends, work); err != nil {
 			return fmt.Errorf("recover %s: %w", i.ID, err)
 		}
 		delete(alive, i.ID)
@@ -93,15 +97,10 @@ func unfinished(tx *metadb.Tx) (promises, error) {
 }
 
 // recoverInstance makes what is known of one machine fit its instance.
-func (s *Service) recoverInstance(ctx context.Context, i *origami.Instance, alive bool, work promises) error {
+func (s *Service) recoverInstance(ctx context.Context, i *origami.Instance, alive bool, ends map[origami.InstanceID]vmm.Ending, work promises) error {
 	m := s.machine(i.Region, i.ID)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !alive {
-		if err := s.expectEnd(ctx, m); err != nil {
-			return err
-		}
-	}
 	switch i.State {
 	case origami.InstanceTerminated:
 		s.forget(m)
@@ -112,12 +111,17 @@ func (s *Service) recoverInstance(ctx context.Context, i *origami.Instance, aliv
 		}
 		return nil
 	}
+	m.restarting = work[promise{taskReboot, i.ID}] || work[promise{taskImage, i.ID}] || work[promise{taskReplaceRoot, i.ID}]
 	if alive {
 		if err := s.adopt(ctx, m, i); err != nil {
 			return err
 		}
-	} else if i.State == origami.InstanceRunning && !work[promise{taskReboot, i.ID}] && !work[promise{taskImage, i.ID}] && !work[promise{taskReplaceRoot, i.ID}] {
-		return s.follow(ctx, m, "it was gone when the service started", false)
+	} else if i.State == origami.InstanceRunning && !m.restarting {
+		end, known := ends[i.ID]
+		if !known {
+			end.Reason = "it was gone when the service started"
+		}
+		return s.follow(ctx, m, end.Reason, end.ByGuest)
 	}
 	return s.promiseAgain(ctx, i, work)
 }
@@ -136,22 +140,6 @@ func (s *Service) adopt(ctx context.Context, m *machine, i *origami.Instance) er
 		s.Log.Error("give a machine its disks back", "instance", i.ID, "err", err)
 		return s.VMM.Kill(ctx, string(i.ID))
 	}
-	return nil
-}
-
-// expectEnd notes that the monitor will report the end of a machine that ended
-// before this process began: it does so for all that it still knows.
-func (s *Service) expectEnd(ctx context.Context, m *machine) error {
-	_, err := s.VMM.Console(ctx, string(m.id), 1)
-	if errors.Is(err, vmm.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m.stale = true
 	return nil
 }
 

@@ -325,3 +325,51 @@ func TestAddressesAreFree(t *testing.T) {
 		t.Errorf("got %v and %v, want %v and %v again", again.PrivateIP, again.PublicIP, first.PrivateIP, first.PublicIP)
 	}
 }
+
+// TestPowersOffWhileDown has guests end in their own ways while there is no
+// service: the next one tells them apart.
+//
+//origami:proves RunInstances RebootInstances S36
+func TestPowersOffWhileDown(t *testing.T) {
+	t.Parallel()
+	r := instancetest.New(t, instancetest.Config{Grace: 5 * time.Second})
+	img := r.Import(alice, "base", []byte("system"))
+	stops, crashes, reboots := runs(t, r, img, nil), runs(t, r, img, nil), runs(t, r, img, nil)
+	ends := runs(t, r, img, func(l *instance.Launch) { l.ShutdownBehavior = "terminate" })
+	g := newGate(t)
+	r.Hook(instancetest.Hooks{Shutdown: g.wait})
+	if err := r.Instances.Reboot(t.Context(), alice, ids(reboots)); err != nil {
+		t.Fatal(err)
+	}
+	<-g.reached
+	r = r.Kill(instancetest.Config{Idle: true}) // a process in between, which dies before it serves
+	r.Close()
+	for _, i := range []*origami.Instance{stops, ends, reboots} {
+		if err := r.Machines.PowerOff(string(i.ID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Machines.Crash(string(crashes.ID), "killed by the kernel"); err != nil {
+		t.Fatal(err)
+	}
+	r = r.Restart(instancetest.Config{})
+	for _, want := range []struct {
+		id    origami.InstanceID
+		state origami.InstanceState
+		code  string
+		text  string
+	}{
+		{stops.ID, origami.InstanceStopped, "Client.InstanceInitiatedShutdown", "Instance initiated shutdown"},
+		{ends.ID, origami.InstanceTerminated, "Client.InstanceInitiatedShutdown", "Instance initiated shutdown"},
+		{crashes.ID, origami.InstanceStopped, "Server.InternalError", "killed by the kernel"},
+	} {
+		got := r.WaitInstance(region, want.id, want.state)
+		if why := got.StateReason; why == nil || why.Code != want.code || !strings.Contains(why.Message, want.text) {
+			t.Errorf("%s is %s: %+v, want %s: %s", got.ID, got.State, why, want.code, want.text)
+		}
+	}
+	r.WaitIdle()
+	if got := r.Instance(region, reboots.ID); got.State != origami.InstanceRunning || !alive(r, reboots.ID) {
+		t.Errorf("the one that was being rebooted is %s: %+v", got.State, got.StateReason)
+	}
+}

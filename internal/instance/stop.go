@@ -128,6 +128,7 @@ func (s *Service) runReboot(ctx context.Context, run *task.Run) error {
 // that fails the row says that it is stopped, and why. The machine's lock is
 // held.
 func (s *Service) bootAgain(ctx context.Context, m *machine) error {
+	m.restarting = false
 	i, err := s.instance(ctx, m.region, m.id)
 	if err != nil || i.State != origami.InstanceRunning || s.running(m) != nil {
 		return err

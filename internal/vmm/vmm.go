@@ -82,10 +82,15 @@ type Driver interface {
 	Remove(ctx context.Context, id string) error
 
 	// Recover reconnects to the machines that still run and returns their
-	// IDs. It is called once, before anything else. Stopped follows for each
-	// machine that has ended and was not removed: Remove is what acknowledges
-	// an end, so that one which nobody acted on is never lost.
-	Recover(ctx context.Context) ([]string, error)
+	// IDs, and the ends of those that have ended and were not removed; no
+	// event says these again. Remove is what acknowledges an end, so that one
+	// which nobody acted on is never lost. Recover is called once, before
+	// anything else.
+	//
+	// That a guest powered itself off while no driver was open is not lost
+	// either: its machine counts as running, and GuestShutdown and Stopped
+	// follow, or its end is ByGuest.
+	Recover(ctx context.Context) (running []string, ended []Ending, err error)
 
 	// Events is the stream of what happens to machines. It is closed by
 	// Close. The receiver must keep up: events are never dropped.
@@ -105,6 +110,13 @@ type ConsoleFollower interface {
 	// the oldest bytes. It follows a machine that is started again under
 	// the same ID, and ends with Close. It is for one goroutine.
 	FollowConsole(ctx context.Context, id string) (io.ReadCloser, error)
+}
+
+// Ending is the end of a machine that [Driver.Recover] found.
+type Ending struct {
+	ID      string
+	ByGuest bool   // the guest powered itself off
+	Reason  string // for people
 }
 
 // Event is one thing that happened to a machine.

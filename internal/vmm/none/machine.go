@@ -17,6 +17,9 @@ const Banner = "This machine executes nothing (origami serve --vmm none).\r\n"
 // maxConsole is how much of a console is kept, in bytes.
 const maxConsole = 64 << 10
 
+// powerButton is the reason of an end that the guest made.
+const powerButton = "power button"
+
 // The files of a machine.
 const (
 	consoleFile = "console"

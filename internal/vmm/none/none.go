@@ -108,8 +108,8 @@ func (d *Driver) end(m *machine, reason string) error {
 // paused: there is nobody in it who could not.
 func (d *Driver) Shutdown(ctx context.Context, id string) error {
 	return d.do(ctx, id, func(m *machine) error {
-		d.events.put(vmm.Event{ID: id, Kind: vmm.GuestShutdown, Reason: "power button"})
-		return d.end(m, "power button")
+		d.events.put(vmm.Event{ID: id, Kind: vmm.GuestShutdown, Reason: powerButton})
+		return d.end(m, powerButton)
 	})
 }
 
@@ -169,19 +169,18 @@ func (d *Driver) Remove(ctx context.Context, id string) error {
 }
 
 // Recover implements [vmm.Driver].
-func (d *Driver) Recover(ctx context.Context) ([]string, error) {
-	var running []string
-	err := d.locked(ctx, func() error {
+func (d *Driver) Recover(ctx context.Context) (running []string, ended []vmm.Ending, err error) {
+	err = d.locked(ctx, func() error {
 		for _, id := range slices.Sorted(maps.Keys(d.machines)) {
 			if m := d.machines[id]; m.ended {
-				d.events.put(vmm.Event{ID: id, Kind: vmm.Stopped, Reason: m.reason})
+				ended = append(ended, vmm.Ending{ID: id, ByGuest: m.reason == powerButton, Reason: m.reason})
 			} else {
 				running = append(running, id)
 			}
 		}
 		return nil
 	})
-	return running, err
+	return running, ended, err
 }
 
 // Events implements [vmm.Driver].

@@ -58,7 +58,7 @@ func TestOpenAfterCrash(t *testing.T) {
 	}
 	d = open(t, dir)
 	defer d.Close()
-	ids, err := d.Recover(t.Context())
+	ids, _, err := d.Recover(t.Context())
 	if got := strings.Join(ids, " "); err != nil || got != "i-1 i-2" {
 		t.Errorf("Recover = %q, %v, want i-1 and i-2 running", got, err)
 	}

@@ -89,7 +89,9 @@ func arguments(spec vmm.Spec, dir machineDir, accel string) []string {
 		// The firmware sees the root disk only. With many disks it would run
 		// out of memory, and boot from another one or none.
 		"-boot", "strict=on",
-		"-action", "reboot=reset,shutdown=poweroff",
+		// A guest that powers itself off leaves a paused process, which says so
+		// to whoever asks, also to a driver that was not there; see poweredOff.
+		"-action", "reboot=reset,shutdown=pause",
 		// A guest that suspended could not be woken.
 		"-global", "PIIX4_PM.disable_s3=1",
 		"-global", "PIIX4_PM.disable_s4=1",

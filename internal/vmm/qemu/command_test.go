@@ -42,7 +42,7 @@ func TestArguments(t *testing.T) {
 -m 1024M
 -rtc base=utc
 -boot strict=on
--action reboot=reset,shutdown=poweroff
+-action reboot=reset,shutdown=pause
 -global PIIX4_PM.disable_s3=1
 -global PIIX4_PM.disable_s4=1
 -smbios type=1,manufacturer=Amazon EC2,product=t3.micro,uuid=ec2aaaaa-1111-4222-8333-000000000005,serial=ec2aaaaa-1111-4222-8333-000000000005

@@ -58,8 +58,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // ending is the body of ended.json.
 type ending struct {
-	Reason string
-	Time   time.Time
+	Reason  string
+	ByGuest bool `json:",omitempty"` // the guest powered itself off
+	Time    time.Time
 }
 
 // writeRecord writes a file that is whole or absent.
@@ -127,14 +128,14 @@ func (d machineDir) readSpec() (vmm.Spec, error) {
 	return spec, nil
 }
 
-// readEnding reads why the machine ended; the reason is a general one when
+// readEnding reads how the machine ended; the reason is a general one when
 // nobody saw it.
-func (d machineDir) readEnding() string {
+func (d machineDir) readEnding() ending {
 	var e ending
 	if err := readRecord(d.ended(), &e); err == nil && e.Reason != "" {
-		return e.Reason
+		return e
 	}
-	return describe("ended while no driver was open", d.stderrTail())
+	return ending{Reason: describe("ended while no driver was open", d.stderrTail())}
 }
 
 // stderrTail is the last that QEMU said, as one line for people.

@@ -19,6 +19,7 @@ import (
 
 	"origami/internal/vmm"
 	"origami/internal/vmm/qemu"
+	"origami/internal/vmm/qemu/qmp"
 	"origami/internal/vmm/vmmtest"
 )
 
@@ -69,7 +70,7 @@ func TestHungProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		d = open(t, dir)
-		if ids, err := d.Recover(t.Context()); err != nil || !slices.Equal(ids, []string{"i-1"}) {
+		if ids, _, err := d.Recover(t.Context()); err != nil || !slices.Equal(ids, []string{"i-1"}) {
 			t.Fatalf("%s: Recover = %q, %v, want i-1", when, ids, err)
 		}
 	}
@@ -325,22 +326,24 @@ func TestAccelAuto(t *testing.T) {
 // daemonEnv makes the test binary a daemon on the directory it names.
 const daemonEnv = "QEMU_TEST_DAEMON"
 
-// daemon starts the machine whose specification is on standard input, says so,
-// and waits for its death.
+// daemon starts the machines whose specifications are on standard input, says
+// so, and waits for its death.
 func daemon(dir string) error {
-	var spec vmm.Spec
-	if err := json.NewDecoder(os.Stdin).Decode(&spec); err != nil {
+	var specs []vmm.Spec
+	if err := json.NewDecoder(os.Stdin).Decode(&specs); err != nil {
 		return err
 	}
 	d, err := qemu.Open(context.Background(), qemu.Config{Dir: dir, Accel: qemu.AccelTCG})
 	if err != nil {
 		return err
 	}
-	if _, err := d.Recover(context.Background()); err != nil {
+	if _, _, err := d.Recover(context.Background()); err != nil {
 		return err
 	}
-	if err := d.Start(context.Background(), spec); err != nil {
-		return err
+	for _, spec := range specs {
+		if err := d.Start(context.Background(), spec); err != nil {
+			return err
+		}
 	}
 	fmt.Println("started")
 	for range d.Events() {
@@ -366,11 +369,12 @@ func TestRecoverFromKilledDaemon(t *testing.T) {
 	})
 	d := open(t, dir)
 	t.Cleanup(func() { end(t, d) })
-	if ids, err := d.Recover(t.Context()); err != nil || !slices.Equal(ids, []string{"i-1"}) {
+	ids, ended, err := d.Recover(t.Context())
+	if err != nil || !slices.Equal(ids, []string{"i-1"}) {
 		t.Fatalf("Recover = %q, %v, want i-1", ids, err)
 	}
-	if got, want := awaitStopped(t, d, "i-2"), "no driver"; !strings.Contains(got, want) {
-		t.Errorf("reason = %q, want %q in it", got, want)
+	if len(ended) != 1 || ended[0].ID != "i-2" || ended[0].ByGuest || !strings.Contains(ended[0].Reason, "no driver") {
+		t.Errorf("ended = %+v, want i-2, seen by no driver", ended)
 	}
 	awaitConsole(t, d, "i-1", vmmtest.Ready)
 	if err := d.Shutdown(t.Context(), "i-1"); err != nil {
@@ -381,10 +385,65 @@ func TestRecoverFromKilledDaemon(t *testing.T) {
 	}
 }
 
-// runKilledDaemon starts a machine in a daemon of its own and kills that.
-func runKilledDaemon(t *testing.T, dir string, spec vmm.Spec) {
+// A guest powers itself off while no driver is open. Its process waits, and
+// says so to the next one; when that dies having heard of it, its record does.
+func TestPowersOffAlone(t *testing.T) {
+	requireQEMU(t)
+	t.Parallel()
+	dir := tempDir(t)
+	runKilledDaemon(t, dir, guestSpec(t, "i-1", vmmtest.PowersOff), guestSpec(t, "i-2", vmmtest.PowersOff))
+	for _, id := range []string{"i-1", "i-2"} {
+		eventually(t, "the power-off of "+id, func() bool { return monitorStatus(t, dir, id) == "shutdown" })
+	}
+	// One that is ended while it waits: nobody can know what its guest did.
+	if err := syscall.Kill(pidOf(t, dir, "i-2"), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the end of i-2", func() bool {
+		pid, err := qemu.LockHolder(filepath.Join(dir, "i-2", "pid"))
+		return err == nil && pid == 0
+	})
+	d := open(t, dir)
+	t.Cleanup(func() { end(t, d) })
+	running, ended, err := d.Recover(t.Context())
+	if err != nil || !slices.Equal(running, []string{"i-1"}) || len(ended) != 1 || ended[0].ID != "i-2" || ended[0].ByGuest {
+		t.Fatalf("Recover = %q, %+v, %v, want i-1 running, and i-2 ended by somebody", running, ended, err)
+	}
+	for _, want := range []vmm.EventKind{vmm.GuestShutdown, vmm.Stopped} {
+		if ev := <-d.Events(); ev.ID != "i-1" || ev.Kind != want || ev.Reason != "guest powered off" {
+			t.Errorf("event = %+v, want %s of i-1", ev, want)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, dir)
+	if _, ended, err := d.Recover(t.Context()); err != nil || len(ended) != 2 || !ended[0].ByGuest || ended[1].ByGuest {
+		t.Errorf("second Recover = %+v, %v, want i-1 ended by its guest, and i-2", ended, err)
+	}
+}
+
+// monitorStatus asks a machine's monitor what it does.
+func monitorStatus(t *testing.T, dir, id string) string {
 	t.Helper()
-	in, err := json.Marshal(spec)
+	client, err := qmp.Dial(t.Context(), filepath.Join(dir, id, "qmp.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var reply struct {
+		Status string `json:"status"`
+	}
+	if err := client.Execute(t.Context(), "query-status", nil, &reply); err != nil {
+		t.Fatal(err)
+	}
+	return reply.Status
+}
+
+// runKilledDaemon starts machines in a daemon of its own and kills that.
+func runKilledDaemon(t *testing.T, dir string, specs ...vmm.Spec) {
+	t.Helper()
+	in, err := json.Marshal(specs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -432,10 +491,10 @@ func TestRecoverDamaged(t *testing.T) {
 		}
 	}
 	d = open(t, dir)
-	if ids, err := d.Recover(t.Context()); err != nil || !slices.Equal(ids, []string{"i-1"}) {
-		t.Fatalf("Recover = %q, %v, want i-1", ids, err)
+	ids, ended, err := d.Recover(t.Context())
+	if err != nil || !slices.Equal(ids, []string{"i-1"}) || len(ended) != 1 || ended[0].ID != "i-empty" {
+		t.Fatalf("Recover = %q, %+v, %v, want i-1, and i-empty ended", ids, ended, err)
 	}
-	awaitStopped(t, d, "i-empty")
 	awaitConsole(t, d, "i-1", vmmtest.Ready)
 	if err := d.Shutdown(t.Context(), "i-1"); err != nil {
 		t.Fatal(err)

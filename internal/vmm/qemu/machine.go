@@ -53,6 +53,7 @@ type machine struct {
 	connected chan struct{} // closed once monitor is set; renewed when it is lost
 	cause     string        // why we ended it, if we did
 	lastWord  string        // why QEMU said that it ends
+	off       bool          // the guest powered itself off
 }
 
 func (d *Driver) newMachine(id string) *machine {
@@ -104,9 +105,7 @@ func (m *machine) supervise() {
 func (m *machine) finish(end exit) {
 	reason := m.endReason(end)
 	m.log.Info("machine stopped", "reason", reason)
-	if err := writeRecord(m.dir.ended(), ending{Reason: reason, Time: time.Now()}); err != nil {
-		m.log.Error("end of machine not recorded", "error", err)
-	}
+	m.recordEnd(reason)
 	if err := removeSockets(m.spec); err != nil {
 		m.log.Warn("sockets of machine not removed", "error", err)
 	}
@@ -116,11 +115,23 @@ func (m *machine) finish(end exit) {
 	m.d.release(m, &vmm.Event{ID: m.id, Kind: vmm.Stopped, Reason: reason})
 }
 
+// recordEnd writes how the machine ended, or is about to.
+func (m *machine) recordEnd(reason string) {
+	m.mu.Lock()
+	e := ending{Reason: reason, ByGuest: m.off, Time: time.Now()}
+	m.mu.Unlock()
+	if err := writeRecord(m.dir.ended(), e); err != nil {
+		m.log.Error("end of machine not recorded", "error", err)
+	}
+}
+
 // endReason says for people why the machine ended.
 func (m *machine) endReason(end exit) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
+	case m.off:
+		return guestPoweredOff
 	case m.cause != "":
 		return m.cause
 	case m.lastWord != "" && (!end.known || end.state.Exited() && end.state.ExitStatus() == 0):
@@ -154,6 +165,7 @@ func (m *machine) follow(ctx context.Context) {
 			return
 		}
 		stop := context.AfterFunc(ctx, func() { monitor.Close() })
+		m.catchUp(ctx)
 		for ev := range monitor.Events() {
 			m.handle(ctx, ev)
 		}
@@ -277,16 +289,13 @@ func (m *machine) handle(ctx context.Context, ev qmp.Event) {
 	}
 	switch ev.Name {
 	case "SHUTDOWN":
+		if data.Guest {
+			m.poweredOff(ctx)
+			return
+		}
 		m.mu.Lock()
 		m.lastWord = "qemu shut down: " + data.Reason
-		if data.Guest && data.Reason == "guest-shutdown" {
-			m.lastWord = "guest powered off"
-		}
-		word := m.lastWord
 		m.mu.Unlock()
-		if data.Guest {
-			m.d.queue.put(vmm.Event{ID: m.id, Kind: vmm.GuestShutdown, Reason: word})
-		}
 	case "RESET":
 		if !m.isEcho(ev, data.Guest) && data.Guest {
 			m.d.queue.put(vmm.Event{ID: m.id, Kind: vmm.GuestReset, Reason: "guest rebooted"})
@@ -318,21 +327,63 @@ func (m *machine) isEcho(ev qmp.Event, guest bool) bool {
 	return false
 }
 
-// checkError ends a machine whose processors stopped because the accelerator
-// met something that it cannot run. Nothing but a new start gets it going.
-func (m *machine) checkError(ctx context.Context) {
+// catchUp acts on what happened while nobody was connected.
+func (m *machine) catchUp(ctx context.Context) {
+	if m.checkError(ctx) != statusShutdown {
+		return
+	}
+	// A process that is just ending for another reason answers so too; it is
+	// gone in a moment.
+	if !m.endsSoon() {
+		m.poweredOff(ctx)
+	}
+}
+
+// checkError returns the status of the machine, and ends one whose processors
+// stopped because the accelerator met something that it cannot run. Nothing
+// but a new start gets it going.
+func (m *machine) checkError(ctx context.Context) string {
 	status, err := m.status(ctx)
 	if err != nil {
 		m.log.Debug("state of machine unknown", "error", err)
+		return ""
+	}
+	if status.Status == "internal-error" {
+		if err := m.kill(describe("qemu cannot go on (internal-error)", m.dir.stderrTail())); err != nil {
+			m.log.Error("machine in error not ended", "error", err)
+		}
+	}
+	return status.Status
+}
+
+// poweredOff ends the process of a machine whose guest powered itself off. The
+// process stays until then, in statusShutdown, so that whoever comes next
+// learns of it. What the process can say no more is recorded before it ends.
+func (m *machine) poweredOff(ctx context.Context) {
+	m.mu.Lock()
+	before := m.off
+	m.off = true
+	m.mu.Unlock()
+	if !before {
+		m.recordEnd(guestPoweredOff)
+		m.d.queue.put(vmm.Event{ID: m.id, Kind: vmm.GuestShutdown, Reason: guestPoweredOff})
+	}
+	err := m.execute(ctx, "quit", nil, nil)
+	if err == nil || errors.Is(err, vmm.ErrNotFound) || ctx.Err() != nil {
 		return
 	}
-	if status.Status != "internal-error" {
-		return
-	}
-	if err := m.kill(describe("qemu cannot go on (internal-error)", m.dir.stderrTail())); err != nil {
-		m.log.Error("machine in error not ended", "error", err)
+	// It is busy with its disks. What it wrote, their server has.
+	m.log.Warn("machine that powered off does not end", "error", err)
+	if err := m.kill(guestPoweredOff); err != nil {
+		m.log.Error("machine that powered off not ended", "error", err)
 	}
 }
+
+// guestPoweredOff is the reason of an end that the guest made.
+const guestPoweredOff = "guest powered off"
+
+// statusShutdown is the status of a machine whose guest powered itself off.
+const statusShutdown = "shutdown"
 
 // status is the answer to query-status.
 type status struct {

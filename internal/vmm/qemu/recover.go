@@ -16,16 +16,15 @@ import (
 const adoptTimeout = 5 * time.Second
 
 // Recover implements [vmm.Driver].
-func (d *Driver) Recover(ctx context.Context) ([]string, error) {
+func (d *Driver) Recover(ctx context.Context) (running []string, ended []vmm.Ending, err error) {
 	if err := d.begin(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer d.wait.Done()
 	entries, err := os.ReadDir(d.config.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("recover machines: %w", err)
+		return nil, nil, fmt.Errorf("recover machines: %w", err)
 	}
-	var running []string
 	var errs []error
 	for _, entry := range entries {
 		id := entry.Name()
@@ -34,23 +33,26 @@ func (d *Driver) Recover(ctx context.Context) ([]string, error) {
 		}
 		m, err := d.lookup(id)
 		if err == nil && m == nil {
-			var runs bool
-			if runs, err = d.recover(ctx, id); runs {
+			var end *ending
+			if end, err = d.recover(ctx, id); err == nil && end == nil {
 				running = append(running, id)
+			} else if err == nil {
+				ended = append(ended, vmm.Ending{ID: id, ByGuest: end.ByGuest, Reason: end.Reason})
 			}
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("recover machine %s: %w", id, err))
 		}
 	}
-	return running, errors.Join(errs...)
+	return running, ended, errors.Join(errs...)
 }
 
-// recover adopts the machine if it runs, and reports its end if not.
-func (d *Driver) recover(ctx context.Context, id string) (runs bool, err error) {
+// recover adopts the machine if it runs, and returns its end if not.
+func (d *Driver) recover(ctx context.Context, id string) (*ending, error) {
 	m := d.newMachine(id)
+	var err error
 	if m.proc, err = m.dir.adopt(ctx); err != nil {
-		return false, err
+		return nil, err
 	}
 	if m.spec, err = m.dir.readSpec(); err != nil {
 		d.log.Warn("specification of machine unreadable", "machine", id, "error", err)
@@ -59,16 +61,16 @@ func (d *Driver) recover(ctx context.Context, id string) (runs bool, err error) 
 		if err := removeSockets(m.spec); err != nil {
 			d.log.Warn("sockets of machine not removed", "machine", id, "error", err)
 		}
-		d.queue.put(vmm.Event{ID: id, Kind: vmm.Stopped, Reason: m.dir.readEnding()})
-		return false, nil
+		end := m.dir.readEnding()
+		return &end, nil
 	}
 	if err := d.reserve(m); err != nil {
 		m.proc.release()
-		return false, err
+		return nil, err
 	}
 	d.wait.Go(m.supervise)
 	close(m.started)
-	return true, nil
+	return nil, nil
 }
 
 // adopt returns the process of the machine; nil if it has ended.

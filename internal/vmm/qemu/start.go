@@ -147,7 +147,7 @@ func (m *machine) connect(ctx context.Context, conn net.Conn) error {
 	}
 	var s status
 	err = client.Execute(ctx, "query-status", nil, &s)
-	if err == nil && !s.Running {
+	if err == nil && !s.Running && s.Status != statusShutdown {
 		err = fmt.Errorf("machine does not run: %s", s.Status)
 	}
 	if err != nil {

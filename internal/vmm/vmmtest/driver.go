@@ -133,19 +133,18 @@ func (d *Driver) Remove(ctx context.Context, id string) error {
 }
 
 // Recover implements [vmm.Driver].
-func (d *Driver) Recover(ctx context.Context) ([]string, error) {
-	var running []string
-	err := d.locked(ctx, func() error {
+func (d *Driver) Recover(ctx context.Context) (running []string, ended []vmm.Ending, err error) {
+	err = d.locked(ctx, func() error {
 		for _, id := range slices.Sorted(maps.Keys(d.host.machines)) {
 			if m := d.host.machines[id]; m.ended {
-				d.queue.put(vmm.Event{ID: id, Kind: vmm.Stopped, Reason: m.reason})
+				ended = append(ended, vmm.Ending{ID: id, ByGuest: m.byGuest, Reason: m.reason})
 			} else {
 				running = append(running, id)
 			}
 		}
 		return nil
 	})
-	return running, err
+	return running, ended, err
 }
 
 // Events implements [vmm.Driver].

@@ -35,6 +35,7 @@ type machine struct {
 	cut     map[int]bool     // slots of disks that it held on to
 	sizes   map[string]int64 // that it was told, by serial
 	ended   bool
+	byGuest bool
 	reason  string
 }
 
@@ -182,6 +183,7 @@ func cloneSpec(s vmm.Spec) vmm.Spec {
 }
 
 func (h *Host) powerOff(m *machine) {
+	m.byGuest = true
 	h.emit(vmm.Event{ID: m.spec.ID, Kind: vmm.GuestShutdown, Reason: "guest powered off"})
 	h.end(m, "guest powered off")
 }

@@ -55,7 +55,7 @@ func testHotPlugRecover(f *fixture) {
 	d := f.spare("i-1", 5)
 	f.must("Attach", f.plugger().Attach(f.Context(), "i-1", d))
 	f.reopen()
-	if ids, err := f.driver.Recover(f.Context()); err != nil || len(ids) != 1 {
+	if ids, _, err := f.driver.Recover(f.Context()); err != nil || len(ids) != 1 {
 		f.Fatalf("Recover = %q, %v, want i-1", ids, err)
 	}
 	f.must("Attach again", f.plugger().Attach(f.Context(), "i-1", d))

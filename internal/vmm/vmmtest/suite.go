@@ -59,6 +59,7 @@ func run(t *testing.T, open Open, makeSpec MakeSpec, banner string) {
 		{"RemoveRunning", false, testRemoveRunning},
 		{"Recover", false, testRecover},
 		{"RecoverEnded", false, testRecoverEnded},
+		{"RecoverKilled", false, testRecoverKilled},
 		{"Concurrent", false, testConcurrent},
 		{"Close", false, testClose},
 		{"HotPlug", false, testHotPlug},
@@ -78,7 +79,7 @@ func run(t *testing.T, open Open, makeSpec MakeSpec, banner string) {
 			}
 			f.reopen()
 			t.Cleanup(f.killAll)
-			if ids, err := f.driver.Recover(t.Context()); err != nil || len(ids) > 0 {
+			if ids, _, err := f.driver.Recover(t.Context()); err != nil || len(ids) > 0 {
 				t.Fatalf("Recover of an empty directory = %q, %v", ids, err)
 			}
 			test.run(f)
@@ -218,26 +219,6 @@ func (f *fixture) wantEvents(id string, want ...vmm.EventKind) []vmm.Event {
 		}
 	}
 	return events
-}
-
-// wantStopped receives Stopped, before which the guest's own shutdown may have
-// been seen or missed.
-func (f *fixture) wantStopped(id string) {
-	f.Helper()
-	deadline := time.After(patience)
-	for seen := false; ; seen = true {
-		select {
-		case ev := <-f.driver.Events():
-			if ev.ID == id && ev.Kind == vmm.Stopped {
-				return
-			}
-			if seen || ev.ID != id || ev.Kind != vmm.GuestShutdown {
-				f.Fatalf("event = %+v, want Stopped of %s", ev, id)
-			}
-		case <-deadline:
-			f.Fatalf("no event, want Stopped of %s", id)
-		}
-	}
 }
 
 // wantSilence checks that no event waits. An event that comes too late for
@@ -416,7 +397,7 @@ func testStartRefused(f *fixture) {
 		f.Errorf("Console of what never ran = %v, want ErrNotFound", err)
 	}
 	f.reopen()
-	if ids, err := f.driver.Recover(f.Context()); err != nil || len(ids) > 0 {
+	if ids, _, err := f.driver.Recover(f.Context()); err != nil || len(ids) > 0 {
 		f.Errorf("Recover = %q, %v, want none", ids, err)
 	}
 	f.wantSilence()
@@ -459,7 +440,7 @@ func testRecover(f *fixture) {
 	f.start("i-2", Deaf)
 	before := f.console("i-1", 1<<20)
 	f.reopen()
-	ids, err := f.driver.Recover(f.Context())
+	ids, _, err := f.driver.Recover(f.Context())
 	slices.Sort(ids)
 	if err != nil || !slices.Equal(ids, []string{"i-1", "i-2"}) {
 		f.Fatalf("Recover = %q, %v, want i-1 and i-2", ids, err)
@@ -481,22 +462,46 @@ func testRecoverEnded(f *fixture) {
 		f.must("Shutdown", f.driver.Shutdown(f.Context(), "i-1"))
 	}
 	f.reopen() // while it is about to power off
-	_, err := f.driver.Recover(f.Context())
+	running, ended, err := f.driver.Recover(f.Context())
 	f.must("Recover", err)
-	f.wantStopped("i-1")
-	f.reopen()
-	if ids, err := f.driver.Recover(f.Context()); err != nil || len(ids) > 0 {
-		f.Errorf("Recover = %q, %v, want none", ids, err)
+	if len(running) > 0 {
+		f.wantEvents("i-1", vmm.GuestShutdown, vmm.Stopped)
+	} else {
+		f.wantEnded(ended, "i-1", true)
 	}
-	if ev := f.wantEvents("i-1", vmm.Stopped)[0]; ev.Reason == "" {
-		f.Error("Stopped has no reason")
+	for range 2 {
+		f.reopen()
+		running, ended, err := f.driver.Recover(f.Context())
+		if err != nil || len(running) > 0 {
+			f.Errorf("Recover = %q, %v, want none running", running, err)
+		}
+		f.wantEnded(ended, "i-1", true)
 	}
 	f.must("Remove", f.driver.Remove(f.Context(), "i-1"))
 	f.reopen()
-	if ids, err := f.driver.Recover(f.Context()); err != nil || len(ids) > 0 {
-		f.Errorf("Recover after Remove = %q, %v, want none", ids, err)
+	if running, ended, err := f.driver.Recover(f.Context()); err != nil || len(running)+len(ended) > 0 {
+		f.Errorf("Recover after Remove = %q, %v, %v, want none", running, ended, err)
 	}
 	f.wantSilence()
+}
+
+// The end of a machine that was killed is not taken for its guest's doing.
+func testRecoverKilled(f *fixture) {
+	f.start("i-1", Deaf)
+	f.must("Kill", f.driver.Kill(f.Context(), "i-1"))
+	f.wantEvents("i-1", vmm.Stopped)
+	f.reopen()
+	_, ended, err := f.driver.Recover(f.Context())
+	f.must("Recover", err)
+	f.wantEnded(ended, "i-1", false)
+}
+
+// wantEnded checks that one machine has ended, and by whom.
+func (f *fixture) wantEnded(ended []vmm.Ending, id string, byGuest bool) {
+	f.Helper()
+	if len(ended) != 1 || ended[0].ID != id || ended[0].ByGuest != byGuest || ended[0].Reason == "" {
+		f.Errorf("ended = %+v, want %s, by its guest: %t", ended, id, byGuest)
+	}
 }
 
 func testConcurrent(f *fixture) {
@@ -554,7 +559,7 @@ func testClose(f *fixture) {
 		f.Error("Start after Close succeeded")
 	}
 	f.driver = f.open(f.T, f.dir)
-	ids, err := f.driver.Recover(f.Context())
+	ids, _, err := f.driver.Recover(f.Context())
 	if err != nil || !slices.Equal(ids, []string{"i-1"}) {
 		f.Fatalf("Recover = %q, %v, want i-1", ids, err)
 	}
