@@ -224,7 +224,7 @@ func (v *victim) freeze(ctx context.Context, image bool, name string) error {
 
 // connect connects to the disk of the instance as its machine does.
 func (v *victim) connect() (*nbdClient, error) {
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -323,7 +323,7 @@ func TestKillService(t *testing.T) {
 	if testing.Short() {
 		rounds = 2
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	v := newVictim(t)
 	v.start(ctx)

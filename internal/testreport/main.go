@@ -1,5 +1,5 @@
 // Command testreport runs a "go test -json" command and says what came of it: a line a
-// package while it runs, the whole output of what failed, the tests that were
+// package while it runs, with the names of tests that failed, the whole output of what failed, the tests that were
 // skipped and why, and a last line "N passed, N failed, N skipped".
 //
 //	go run ./internal/testreport [-results FILE] [-skips FILE] [-strict] go test -json ./...
@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"syscall"
 )
 
 func main() {
@@ -33,7 +34,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ok, err := run(ctx, os.Stdout, flag.Args(), *results, *skips, *strict)
 	if err != nil {

@@ -121,6 +121,11 @@ func (r *report) progress(e event) {
 	switch {
 	case e.Action == "fail":
 		fmt.Fprintf(r.w, "FAIL  %-36s %7.1fs\n", e.Package, e.Elapsed)
+		for _, id := range r.leaves() {
+			if id.pkg == e.Package && id.test != "" && r.outcomes[id].action == "fail" {
+				fmt.Fprintf(r.w, "      %s\n", id.test)
+			}
+		}
 	case r.passed[e.Package] == 0:
 		fmt.Fprintf(r.w, "-     %-36s %7.1fs  no tests\n", e.Package, e.Elapsed)
 	default:

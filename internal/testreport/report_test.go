@@ -69,6 +69,13 @@ func TestReport(t *testing.T) {
 			says:    "--- FAIL a.T\nlate\n",
 		},
 		{
+			name:    "the names come at once",
+			stream:  stream("run a T", "run a T/x", "fail a T/x", "fail a T", "fail a -", "run b U", "pass b U", "pass b -"),
+			status:  failed,
+			summary: "1 passed, 1 failed, 0 skipped",
+			says:    "      T/x\nok ",
+		},
+		{
 			name:    "package fails without a test",
 			stream:  stream("run a T", "pass a T", "output a - panic: boom", "fail a -"),
 			status:  failed,
