@@ -29,6 +29,12 @@ type layer struct {
 	seq     atomic.Uint64 // last durable record of the journal
 	epoch   uint64        // number of live records, seq + 1 or + 2; guarded by liveLog.mu
 
+	// unlogged counts the changes of units that the live log does not have. It
+	// is raised before units changes, so whoever finds in units what it wants
+	// to have there, and then 0 here, finds it after the death of the process.
+	unlogged atomic.Int64
+	missed   missed // guarded by liveLog.mu
+
 	// Set after the change, and before the write that changed is answered.
 	wrote   atomic.Bool // data must be synced
 	changed atomic.Bool // lines of units are dirty
@@ -137,16 +143,16 @@ func (l *layer) close() error {
 // concurrently with itself. A FailedError is final; after another error the
 // same changes are tried again.
 func (l *layer) commit(fsys durable.FS, dir string, lg *liveLog) error {
-	wrote, changed := l.wrote.Swap(false), l.changed.Swap(false)
 	var payload []byte
 	rewrite := false
-	if changed {
+	if l.changed.Swap(false) {
 		rewrite = l.journal.long(l.units.lines())
 		lg.beginCommit(l)
 		payload = l.units.take(rewrite)
 	}
-	// The map is taken before the sync: it tells of data that is written.
-	if wrote {
+	// The map is taken before it is asked whether there is data to sync: it
+	// tells of data that is written, and whose write has said so.
+	if l.wrote.Swap(false) {
 		if err := l.data.Sync(); err != nil {
 			return &FailedError{fmt.Errorf("sync layer %d: %w", l.id, err)}
 		}

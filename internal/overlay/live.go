@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"sync"
 
 	"origami/internal/durable"
@@ -152,19 +154,56 @@ func replayLive(f durable.File, layers []*layer) error {
 	return nil
 }
 
+// missed are the lines that changed while the log could not be written. The
+// next record of their layer has them too.
+type missed struct {
+	lines   map[int64]struct{}
+	changes int64 // how many of layer.unlogged they are
+}
+
+func (m *missed) add(first, n, changes int64) {
+	if m.lines == nil {
+		m.lines = make(map[int64]struct{})
+	}
+	for i := range n {
+		m.lines[first+i] = struct{}{}
+	}
+	m.changes += changes
+}
+
 // add notes the lines of n units of l, after they changed and were marked.
-func (lg *liveLog) add(l *layer, unit, n int64) error {
+// Changes is by how much the caller has raised l.unlogged for that, which ends
+// when the log has them.
+func (lg *liveLog) add(l *layer, unit, n, changes int64) error {
 	if lg.boot == "" {
+		l.unlogged.Add(-changes)
 		return nil
 	}
 	lg.mu.Lock()
 	defer lg.mu.Unlock()
 	first := unit / lineUnits
-	record := liveRecord(l, l.units.entriesOf(first, (unit+n-1)/lineUnits-first+1))
+	lines := (unit+n-1)/lineUnits - first + 1
+	if err := lg.append(l, l.units.entriesOf(first, lines)); err != nil {
+		l.missed.add(first, lines, changes)
+		return err
+	}
+	l.unlogged.Add(-changes)
+	return nil
+}
+
+// append writes a record of entries of l, and of the lines that were missed
+// before. It is called with mu held.
+func (lg *liveLog) append(l *layer, entries []byte) error {
+	for _, line := range slices.Sorted(maps.Keys(l.missed.lines)) {
+		entries = append(entries, l.units.entriesOf(line, 1)...)
+	}
+	record := liveRecord(l, entries)
 	if _, err := lg.files[lg.cur].WriteAt(record, lg.end); err != nil {
 		return fmt.Errorf("write %s: %w", liveNames[lg.cur], err)
 	}
 	lg.end += int64(len(record))
+	l.unlogged.Add(-l.missed.changes)
+	l.missed = missed{}
 	return nil
 }
 
@@ -183,7 +222,8 @@ func (lg *liveLog) beginCommit(l *layer) {
 	l.epoch = l.seq.Load() + 2
 }
 
-// trim drops what is durable by now from a long log. No commit runs. The layers
+// trim notes what could not be noted before, and drops what is durable by now
+// from a long log. No commit runs. The layers
 // are asked for with the log locked: a layer that became the top before then
 // may have records in the file that is given up, and must be among them.
 func (lg *liveLog) trim(layers func() []*layer) {
@@ -192,6 +232,11 @@ func (lg *liveLog) trim(layers func() []*layer) {
 	}
 	lg.mu.Lock()
 	defer lg.mu.Unlock()
+	for _, l := range layers() {
+		if len(l.missed.lines) > 0 {
+			_ = lg.append(l, nil) // or else the next record has them
+		}
+	}
 	if lg.end > liveLimit {
 		// If it fails, the log goes on to grow where it is.
 		_ = lg.rotate(layers())
@@ -218,7 +263,8 @@ func (lg *liveLog) rotate(layers []*layer) error {
 		end += int64(len(record))
 	}
 	if _, err := other.WriteAt(lg.encodeHeader(lg.gen+1), 0); err != nil {
-		return err
+		// It must not count, even if all of it is there.
+		return errors.Join(err, other.Truncate(0))
 	}
 	lg.cur, lg.gen, lg.end = 1-lg.cur, lg.gen+1, end
 	// The old generation is applied before the new one, should it stay.

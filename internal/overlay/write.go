@@ -1,7 +1,9 @@
 package overlay
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 )
 
 // regionSize is the piece in which a write passes the gate, and the range of
@@ -95,12 +97,25 @@ func (d *Device) write(p []byte, off int64) error {
 	}
 	unit := off / UnitSize
 	n := (off+int64(len(p))-1)/UnitSize - unit + 1
-	if s, same := l.units.run(unit, n); s == data && same == n {
-		return nil // the usual case of an overwrite
+	return d.change(unit, n, data)
+}
+
+// change gives n units of the top a state, marks them and notes that in the
+// live log. It is called with gate held.
+func (d *Device) change(unit, n int64, s unitState) error {
+	l, changes := d.top, int64(1)
+	if got, same := l.units.run(unit, n); got == s && same == n {
+		if l.unlogged.Load() == 0 {
+			return nil // the usual case of an overwrite
+		}
+		// Another write may have changed these units, and neither marked nor
+		// logged them yet. That one has raised the counter, and keeps it so.
+		changes = 0
 	}
-	l.units.set(unit, n, data)
+	l.unlogged.Add(changes)
+	l.units.set(unit, n, s)
 	l.changed.Store(true)
-	return d.live.add(l, unit, n)
+	return d.live.add(l, unit, n, changes)
 }
 
 // writePart writes a part of one unit.
@@ -207,7 +222,7 @@ func (d *Device) zeroPart(off, n int64) error {
 }
 
 // isHole says that the range is known to read as zeros, without a look at the
-// base.
+// base, and will do so if the process dies now.
 func (d *Device) isHole(off, n int64) (bool, error) {
 	v, err := d.acquire()
 	if err != nil {
@@ -222,7 +237,12 @@ func (d *Device) isHole(off, n int64) (bool, error) {
 		}
 		off = (unit + k) * UnitSize
 	}
-	return true, nil
+	return !v.unlogged(), nil
+}
+
+// unlogged says that a layer may hold changes that are not in the live log.
+func (v *view) unlogged() bool {
+	return slices.ContainsFunc(v.layers, func(l *layer) bool { return l.unlogged.Load() != 0 })
 }
 
 // zeroUnits zeroes whole units of one page of the map.
@@ -240,18 +260,15 @@ func (d *Device) zeroUnits(off, n int64) error {
 	top := d.top
 	unit, units := off/UnitSize, n/UnitSize
 	written := top.units.holds(unit, units, data)
-	top.units.set(unit, units, zero)
-	top.changed.Store(true)
-	if err := d.live.add(top, unit, units); err != nil {
-		return err
-	}
+	err := d.change(unit, units, zero)
 	if !written {
-		return nil // nothing of it is in the data file
+		return err // nothing of it is in the data file
 	}
-	if err := top.data.PunchHole(off, n); err != nil {
-		return fmt.Errorf("punch layer %d at %d: %w", top.id, off, err)
+	// Nobody comes back for the space, so it is given back after an error too.
+	if punchErr := top.data.PunchHole(off, n); punchErr != nil {
+		err = errors.Join(err, fmt.Errorf("punch layer %d at %d: %w", top.id, off, punchErr))
 	}
-	return nil
+	return err
 }
 
 // holds says that one of n units has state s.
