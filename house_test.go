@@ -24,14 +24,15 @@ const module = "origami"
 var house = []string{
 	// 0 ground: nouns, contracts, codecs.
 	`. disk nbd internal/objstore internal/vmm internal/vmm/qemu/qmp internal/durable
-	 internal/sigv4 internal/awsquery internal/sdktest internal/policy`,
+	 internal/sigv4 internal/awsquery internal/sdktest internal/policy internal/keywrap`,
 	// 1 stores and drivers, and the suites that their contracts ask of them.
 	`disk/raw disk/qcow2 disk/disktest internal/durable/durabletest
 	 internal/objstore/dir internal/objstore/objstoretest
 	 internal/vmm/qemu internal/vmm/none internal/vmm/vmmtest internal/vnet
-	 internal/blockstore internal/overlay internal/metadb internal/ec2api internal/ec2api/gen`,
+	 internal/blockstore internal/overlay internal/metadb internal/ec2api internal/ec2api/gen
+	 internal/keywrap/keyfile internal/keywrap/keywraptest`,
 	// 2 engines.
-	`disk/format internal/task internal/iam internal/firewall internal/rbin internal/blockstore/blockstoretest`,
+	`disk/format internal/task internal/iam internal/firewall internal/rbin internal/kms internal/blockstore/blockstoretest`,
 	// 3 to 5 concepts: the verbs of EBS and of networks, then of AMIs, then
 	// what uses them.
 	`internal/ebs internal/vpc`,

@@ -24,6 +24,8 @@ import (
 	"origami/internal/endpoint"
 	"origami/internal/iam"
 	"origami/internal/instance"
+	"origami/internal/keywrap/keyfile"
+	"origami/internal/kms"
 	"origami/internal/localserver"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
@@ -44,6 +46,7 @@ type service struct {
 
 	db        *metadb.DB
 	accounts  *iam.Service
+	kms       *kms.Service
 	bucket    *dir.Bucket
 	store     *blockstore.Store
 	queue     *task.Queue
@@ -75,7 +78,7 @@ func serve(ctx context.Context, o options, out io.Writer) (err error) {
 	defer lock.Close()
 	s := &service{o: o, log: newLogger(o.logLevel), ctx: ctx}
 	defer func() { err = errors.Join(err, s.close()) }()
-	for _, build := range []func() error{s.openMonitor, s.openAudit, s.openStores, s.openAccounts, s.openConcepts} {
+	for _, build := range []func() error{s.openMonitor, s.openAudit, s.openStores, s.openAccounts, s.openKeys, s.openConcepts} {
 		if err := build(); err != nil {
 			return err
 		}
@@ -110,6 +113,16 @@ func (s *service) openAccounts() error {
 		return err
 	}
 	_, _, err = s.accounts.CreateAccount(s.ctx, defaultAccount)
+	return err
+}
+
+// openKeys finds the key on top of all others, and what is below it.
+func (s *service) openKeys() error {
+	root, err := keyfile.Open(s.o.dir.path("root.key"))
+	if err != nil {
+		return err
+	}
+	s.kms, err = kms.New(s.ctx, kms.Config{DB: s.db, Root: root, Regions: s.o.regions, Log: s.log})
 	return err
 }
 
@@ -196,7 +209,7 @@ func (s *service) run(out io.Writer) error {
 	}
 	ctx, stop := context.WithCancel(s.ctx)
 	defer stop()
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	spawn := func(f func() error) {
 		s.background.Go(func() {
 			if err := f(); err != nil {
@@ -206,6 +219,7 @@ func (s *service) run(out io.Writer) error {
 	}
 	spawn(func() error { return s.queue.Serve(ctx) })
 	spawn(func() error { return s.instances.Serve(ctx) })
+	spawn(func() error { return s.kms.Serve(ctx) })
 	spawn(func() error { return serveHTTP(ctx, l, api, nil) })
 	spawn(func() error { return serveHTTP(ctx, localserver.Listener(local), own, localserver.ConnContext) })
 	working := s.working

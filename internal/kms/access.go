@@ -1,0 +1,162 @@
+package kms
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"origami"
+	"origami/internal/metadb"
+	"origami/internal/policy"
+)
+
+// Access is who asks for something, and what bears on whether they may.
+type Access struct {
+	Caller origami.Caller
+	// Via is the service that asks on behalf of the caller, "ec2"; "" if the
+	// caller asks itself.
+	Via string
+	// GrantTokens name grants. They are checked; every grant counts at once
+	// anyway.
+	GrantTokens []string
+	// DryRun asks whether the request would succeed: the error is then CodeDryRun.
+	DryRun bool
+}
+
+// ask is one question to the policies: may the caller do this to a key?
+type ask struct {
+	action  string // without "kms:"
+	key     *origami.KMSKey
+	context Context
+	alias   string // ARN that the request named the key by, or ""
+
+	// covers, if not nil, says whether a grant allows what is asked beyond
+	// naming the operation.
+	covers func(*origami.KMSGrant) bool
+	// extra are condition keys of the operation.
+	extra policy.Keys
+}
+
+// viaService is the value of kms:ViaService.
+func viaService(service string, region origami.Region) string {
+	return service + "." + string(region) + ".amazonaws.com"
+}
+
+// principalOf is the caller as policies see it.
+func principalOf(who origami.Caller) policy.Principal {
+	p := policy.Principal{Account: string(who.Account), ARN: who.ARN}
+	// arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
+	if rest, ok := strings.CutPrefix(who.ARN, "arn:aws:sts::"+string(who.Account)+":assumed-role/"); ok {
+		role, _, _ := strings.Cut(rest, "/")
+		p.Role = "arn:aws:iam::" + string(who.Account) + ":role/" + role
+	}
+	return p
+}
+
+// request is the question in the form that policies answer.
+func (s *Service) request(tx *metadb.Tx, a Access, q ask) *policy.Request {
+	r := &policy.Request{Principal: principalOf(a.Caller), Action: "kms:" + q.action, Resource: "*", Keys: policy.Keys{}}
+	set := r.Keys.Set
+	set("aws:PrincipalAccount", string(a.Caller.Account))
+	set("aws:PrincipalArn", cmp.Or(r.Principal.Role, a.Caller.ARN))
+	set("aws:RequestedRegion", string(a.Caller.Region))
+	set("aws:CurrentTime", tx.Now().UTC().Format("2006-01-02T15:04:05Z"))
+	set("aws:userid", a.Caller.UserID)
+	set("kms:CallerAccount", string(a.Caller.Account))
+	if a.Via != "" {
+		set("kms:ViaService", viaService(a.Via, a.Caller.Region))
+	}
+	if k := q.key; k != nil {
+		r.Resource = k.ARN()
+		set("kms:KeySpec", "SYMMETRIC_DEFAULT")
+		set("kms:KeyUsage", "ENCRYPT_DECRYPT")
+		set("kms:KeyOrigin", "AWS_KMS")
+		set("kms:MultiRegion", strconv.FormatBool(k.Primary != ""))
+		for name, value := range k.Tags {
+			set("aws:ResourceTag/"+name, value)
+		}
+	}
+	if len(q.context) > 0 {
+		set("kms:EncryptionContextKeys", slices.Sorted(maps.Keys(q.context))...)
+	}
+	for name, value := range q.context {
+		set("kms:EncryptionContext:"+name, value)
+	}
+	if q.alias != "" {
+		set("kms:RequestAlias", q.alias[strings.LastIndexByte(q.alias, ':')+1:])
+	}
+	for name, values := range q.extra {
+		set(name, values...)
+	}
+	return r
+}
+
+// authorize decides whether a caller may do something to a key. The key's
+// policy is the root of trust. A principal of the key's account may if the
+// policy allows it by name, or allows the account and the account's policies
+// allow the principal; one of another account if the policy allows it or its
+// account, and its account's policies allow it. A grant is as good as an
+// allowance by name. A denial in either policy wins over all.
+func (s *Service) authorize(tx *metadb.Tx, a Access, q ask) error {
+	if err := s.checkTokens(a.Caller.Region, a.GrantTokens); err != nil {
+		return err
+	}
+	r := s.request(tx, a, q)
+	doc, err := policy.Parse(q.key.Policy, policy.Resource)
+	if err != nil {
+		return origami.Errorf(CodeAccessDenied, "The policy of %s cannot be read: %v", q.key.ARN(), err)
+	}
+	byKey := doc.Evaluate(r)
+	byAccount, err := s.identity(tx, a.Caller, r)
+	if err != nil {
+		return err
+	}
+	own := a.Caller.Account == q.key.Owner
+	switch {
+	case byKey == policy.Deny:
+		return denied(a, q, "with an explicit deny in a resource-based policy")
+	case byAccount == policy.Deny:
+		return denied(a, q, "with an explicit deny in an identity-based policy")
+	case own && byKey > policy.AllowAccount:
+		return nil
+	case byKey != policy.Silent && byAccount == policy.Allow:
+		return nil
+	}
+	granted, err := s.granted(tx, a, q, byAccount == policy.Allow)
+	if err != nil || granted {
+		return err
+	}
+	if byKey == policy.Silent {
+		return denied(a, q, "because no resource-based policy allows the kms:"+q.action+" action")
+	}
+	return denied(a, q, "because no identity-based policy allows the kms:"+q.action+" action")
+}
+
+func denied(a Access, q ask, why string) error {
+	on := "*"
+	if q.key != nil {
+		on = q.key.ARN()
+	}
+	return origami.Errorf(CodeAccessDenied, "User: %s is not authorized to perform: kms:%s on resource: %s %s",
+		a.Caller.ARN, q.action, on, why)
+}
+
+// authorizeAccount decides about actions that are about no key: the caller's
+// own policies alone do.
+func (s *Service) authorizeAccount(tx *metadb.Tx, a Access, action, resource string, extra policy.Keys) error {
+	q := ask{action: action, extra: extra}
+	r := s.request(tx, a, q)
+	r.Resource = resource
+	e, err := s.identity(tx, a.Caller, r)
+	switch {
+	case err != nil:
+		return err
+	case e == policy.Deny:
+		return denied(a, q, "with an explicit deny in an identity-based policy")
+	case e != policy.Allow:
+		return denied(a, q, "because no identity-based policy allows the kms:"+action+" action")
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package kms
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"origami"
+	"origami/internal/metadb"
+)
+
+// checkAlias checks a name that a caller wants to make, change or delete.
+func checkAlias(name string) error {
+	switch {
+	case strings.HasPrefix(name, reservedPrefix):
+		return origami.Errorf(CodeInvalidAliasName, "%s is reserved: names that begin with %s are for keys of AWS services", quote(name), reservedPrefix)
+	case !strings.HasPrefix(name, aliasPrefix):
+		return origami.Errorf(CodeInvalidAliasName, "Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
+	case !validAlias(name):
+		return origami.Errorf(CodeInvalidAliasName, "Alias contains invalid characters for an alias")
+	}
+	return nil
+}
+
+// aliasARN names an alias of the caller's account and region.
+func aliasARN(who origami.Caller, name string) string {
+	return (&origami.KMSAlias{Name: name, Region: who.Region, Owner: who.Account}).ARN()
+}
+
+// authorizeAlias decides about an action that is about an alias and a key.
+func (s *Service) authorizeAlias(tx *metadb.Tx, a Access, action, name string, k *origami.KMSKey) error {
+	if err := s.authorizeAccount(tx, a, action, aliasARN(a.Caller, name), nil); err != nil {
+		return err
+	}
+	return s.authorize(tx, a, ask{action: action, key: k})
+}
+
+// CreateAlias gives a customer's key a name.
+func (s *Service) CreateAlias(ctx context.Context, a Access, name, key string) error {
+	if err := checkAlias(name); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(tx *metadb.Tx) error {
+		k, err := s.resolveCustomer(tx, a.Caller, key)
+		if err != nil {
+			return err
+		}
+		if err := s.authorizeAlias(tx, a, "CreateAlias", name, k); err != nil {
+			return err
+		}
+		if err := checkKept(k); err != nil {
+			return err
+		}
+		switch _, err := tx.KMSAlias(a.Caller.Region, a.Caller.Account, name); {
+		case err == nil:
+			return origami.Errorf(CodeAlreadyExists, "An alias with the name %s already exists", aliasARN(a.Caller, name))
+		case !errors.Is(err, metadb.ErrNotFound):
+			return err
+		}
+		now := tx.Now().Truncate(time.Microsecond)
+		return tx.PutKMSAlias(&origami.KMSAlias{
+			Name: name, Region: k.Region, Owner: k.Owner, Key: k.ID, Created: now, Updated: now,
+		})
+	})
+}
+
+// UpdateAlias makes a name mean another customer's key.
+func (s *Service) UpdateAlias(ctx context.Context, a Access, name, key string) error {
+	if err := checkAlias(name); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(tx *metadb.Tx) error {
+		k, err := s.resolveCustomer(tx, a.Caller, key)
+		if err != nil {
+			return err
+		}
+		old, err := s.keyOfAlias(tx, a, name)
+		if err != nil {
+			return err
+		}
+		for _, k := range []*origami.KMSKey{old, k} {
+			if err := s.authorizeAlias(tx, a, "UpdateAlias", name, k); err != nil {
+				return err
+			}
+		}
+		if err := checkKept(k); err != nil {
+			return err
+		}
+		return tx.UpdateKMSAlias(a.Caller.Region, a.Caller.Account, name, func(x *origami.KMSAlias) {
+			x.Key, x.Updated = k.ID, tx.Now().Truncate(time.Microsecond)
+		})
+	})
+}
+
+// keyOfAlias is the key that a name of the caller means.
+func (s *Service) keyOfAlias(tx *metadb.Tx, a Access, name string) (*origami.KMSKey, error) {
+	x, err := tx.KMSAlias(a.Caller.Region, a.Caller.Account, name)
+	if errors.Is(err, metadb.ErrNotFound) {
+		return nil, aliasNotFound(aliasARN(a.Caller, name))
+	}
+	if err != nil {
+		return nil, err
+	}
+	k, err := tx.KMSKey(x.Region, x.Key)
+	if err == nil && gone(tx, k) {
+		return nil, aliasNotFound(aliasARN(a.Caller, name))
+	}
+	return k, err
+}
+
+// DeleteAlias takes a name away. Its key stays.
+func (s *Service) DeleteAlias(ctx context.Context, a Access, name string) error {
+	if err := checkAlias(name); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(tx *metadb.Tx) error {
+		k, err := s.keyOfAlias(tx, a, name)
+		if err != nil {
+			return err
+		}
+		if err := s.authorizeAlias(tx, a, "DeleteAlias", name, k); err != nil {
+			return err
+		}
+		return tx.DeleteKMSAlias(a.Caller.Region, a.Caller.Account, name)
+	})
+}
+
+// ListAliases lists the aliases of the caller's account and region behind the
+// name after, at most limit; more is true if there are others. key, if not
+// empty, selects those of one key.
+func (s *Service) ListAliases(ctx context.Context, a Access, key, after string, limit int) (found []*origami.KMSAlias, more bool, err error) {
+	err = s.view(ctx, func(tx *metadb.Tx) error {
+		if err := s.authorizeAccount(tx, a, "ListAliases", "*", nil); err != nil {
+			return err
+		}
+		q := metadb.Query{Region: a.Caller.Region, Viewer: a.Caller.Account, Limit: limit + 1}
+		if key != "" {
+			k, err := s.resolveOwn(tx, a.Caller, key)
+			if err != nil {
+				return err
+			}
+			q.Filters = []origami.Filter{{Name: "key-id", Values: []string{string(k.ID)}}}
+		}
+		if after != "" {
+			q.After = string(a.Caller.Account) + ":" + after
+		}
+		found, more = nil, false
+		for x, err := range tx.KMSAliases(q) {
+			if err != nil {
+				return err
+			}
+			if more = len(found) == limit; more {
+				return nil
+			}
+			found = append(found, x)
+		}
+		return nil
+	})
+	return found, more, err
+}

@@ -1,0 +1,108 @@
+// Package kms is the key management service: symmetric keys that never leave
+// it, names and policies and grants for them, and what they encrypt.
+//
+// A key belongs to an account and a region. Who may use it is decided by its
+// policy first; see authorize. The doors call the verbs with an [Access].
+// Concepts that encrypt for their callers call [Service.Resolve],
+// [Service.Check], [Service.NewDataKey] and [Service.OpenDataKey] inside a
+// transaction of their own.
+//
+// Every error that a caller may see is an *origami.Error with a code of the KMS
+// API; errors.Is(err, &origami.Error{Code: CodeDisabled}) asks for one.
+// docs/design/kms.md has the hierarchy of keys and the formats.
+package kms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"origami"
+	"origami/internal/keywrap"
+	"origami/internal/metadb"
+	"origami/internal/policy"
+)
+
+// Identity says what the policies of a caller's own account say about a
+// request of its; policy.Allow, Deny or Silent. The resource's policy is not
+// its business.
+type Identity func(tx *metadb.Tx, who origami.Caller, r *policy.Request) (policy.Effect, error)
+
+// Config is what a Service is built of. DB, Root and Regions must be set.
+type Config struct {
+	DB      *metadb.DB
+	Root    keywrap.Root
+	Regions []origami.Region // that multi-Region keys can be replicated to
+
+	// Identity decides for principals that a key's policy leaves to their
+	// account. If nil, the root of an account may do everything, and nobody
+	// else anything.
+	Identity Identity
+
+	Log *slog.Logger // nil for none
+}
+
+// Service is the key management service of an installation. Its methods may be
+// called concurrently.
+type Service struct {
+	db       *metadb.DB
+	master   *keywrap.Key
+	regions  []origami.Region
+	identity Identity
+	log      *slog.Logger
+}
+
+// New makes the service. It asks the root for the master key, or makes one in
+// an installation that has none. The error is the root's if it is not the one
+// that this installation began with.
+func New(ctx context.Context, c Config) (*Service, error) {
+	master, err := openMaster(ctx, c.DB, c.Root)
+	if err != nil {
+		return nil, fmt.Errorf("open master key: %w", err)
+	}
+	s := &Service{db: c.DB, master: master, regions: slices.Clone(c.Regions), identity: c.Identity, log: c.Log}
+	if s.identity == nil {
+		s.identity = onlyRoot
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s, nil
+}
+
+// onlyRoot lets the root of an account do everything.
+func onlyRoot(_ *metadb.Tx, who origami.Caller, _ *policy.Request) (policy.Effect, error) {
+	if who.Account != "" && who.ARN == policy.RootARN(string(who.Account)) {
+		return policy.Allow, nil
+	}
+	return policy.Silent, nil
+}
+
+// errWanted rolls back a transaction that was only begun to see whether it
+// would do.
+var errWanted = errors.New("dry run")
+
+// view runs fn in a transaction that reads.
+func (s *Service) view(ctx context.Context, fn func(*metadb.Tx) error) error {
+	return s.db.View(ctx, fn)
+}
+
+// update runs fn in a transaction that writes, unless a is a dry run: then the
+// error is DryRunOperationException if fn succeeds, and nothing is changed.
+func (s *Service) update(ctx context.Context, a Access, fn func(*metadb.Tx) error) error {
+	err := s.db.Update(ctx, func(tx *metadb.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		if a.DryRun {
+			return errWanted
+		}
+		return nil
+	})
+	if errors.Is(err, errWanted) {
+		return errDryRun()
+	}
+	return err
+}
