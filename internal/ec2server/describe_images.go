@@ -24,7 +24,7 @@ func (s *Server) DescribeImages(ctx context.Context, who origami.Caller, in *ec2
 	if err != nil {
 		return nil, err
 	}
-	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after, Expect: p.expect()}
 	for _, id := range in.ImageIds {
 		if _, err := origami.ParseImageID(id); err != nil {
 			return nil, err
@@ -77,17 +77,11 @@ func (s *Server) listed(who origami.Caller, in *ec2api.DescribeImagesInput, i *o
 // imagesExist names the images that the caller may not see or that do not
 // exist, all in one error, as EC2 does.
 func imagesExist(tx *metadb.Tx, who origami.Caller, ids []string) error {
-	var missing []string
-	for _, id := range ids {
-		img, err := tx.Image(who.Region, who.Account, origami.ImageID(id))
-		switch {
-		case err == nil && img.State != origami.ImageDeregistered:
-		case err == nil || isCode(err, origami.CodeInvalidAMIIDNotFound):
-			missing = append(missing, id)
-		default:
-			return err
-		}
+	seen, err := tx.VisibleImages(who.Region, who.Account, ids)
+	if err != nil {
+		return err
 	}
+	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return seen[id] })
 	switch len(missing) {
 	case 0:
 		return nil

@@ -71,7 +71,7 @@ func (s *Server) DescribeInstanceStatus(ctx context.Context, who origami.Caller,
 	if err != nil {
 		return nil, err
 	}
-	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after, Expect: p.expect()}
 	for _, id := range ids {
 		q.IDs = append(q.IDs, string(id))
 	}

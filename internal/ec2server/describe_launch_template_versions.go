@@ -76,7 +76,7 @@ func (s *Server) DescribeLaunchTemplateVersions(ctx context.Context, who origami
 		if err != nil {
 			return err
 		}
-		q := metadb.Query{Region: who.Region, Viewer: who.Account, After: p.after}
+		q := metadb.Query{Region: who.Region, Viewer: who.Account, After: p.after, Expect: p.expect()}
 		if len(templates) == 1 {
 			for id := range templates {
 				q.Filters = []origami.Filter{{Name: "launch-template-id", Values: []string{string(id)}}}

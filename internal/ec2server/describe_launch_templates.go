@@ -28,7 +28,7 @@ func (s *Server) DescribeLaunchTemplates(ctx context.Context, who origami.Caller
 	}
 	out := &ec2api.DescribeLaunchTemplatesOutput{}
 	err = s.db.View(ctx, func(tx *metadb.Tx) error {
-		q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after}
+		q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after, Expect: p.expect()}
 		if q.IDs, err = s.namedTemplates(tx, who, in); err != nil {
 			return err
 		}

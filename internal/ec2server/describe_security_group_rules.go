@@ -34,7 +34,7 @@ func (s *Server) DescribeSecurityGroupRules(ctx context.Context, who origami.Cal
 	if err := s.vpc.EnsureDefault(ctx, who); err != nil {
 		return nil, err
 	}
-	q := metadb.Query{Region: who.Region, Viewer: who.Account, IDs: in.SecurityGroupRuleIds, Filters: filters, After: p.after}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, IDs: in.SecurityGroupRuleIds, Filters: filters, After: p.after, Expect: p.expect()}
 	out := &ec2api.DescribeSecurityGroupRulesOutput{}
 	err = s.db.View(ctx, func(tx *metadb.Tx) error {
 		for _, id := range ids {

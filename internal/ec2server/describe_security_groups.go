@@ -107,7 +107,7 @@ func (s *Server) DescribeSecurityGroups(ctx context.Context, who origami.Caller,
 		if err != nil {
 			return err
 		}
-		q := metadb.Query{Region: who.Region, Viewer: who.Account, IDs: ids, Filters: filters, After: p.after}
+		q := metadb.Query{Region: who.Region, Viewer: who.Account, IDs: ids, Filters: filters, After: p.after, Expect: p.expect()}
 		match := func(v tagged[groupView]) bool { return groupProperties.match(filters, v.noun, v.tags) }
 		found, next, err := collect(tx, who, p, viewGroups(tx, who, q), func(g groupView) string { return string(g.ID) }, match)
 		for _, v := range found {

@@ -24,7 +24,7 @@ func (s *Server) DescribeSnapshots(ctx context.Context, who origami.Caller, in *
 	if err != nil {
 		return nil, err
 	}
-	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after, Expect: p.expect()}
 	for _, id := range in.SnapshotIds {
 		if _, err := origami.ParseSnapshotID(id); err != nil {
 			return nil, err

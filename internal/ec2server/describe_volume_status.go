@@ -82,7 +82,7 @@ func (s *Server) DescribeVolumeStatus(ctx context.Context, who origami.Caller, i
 	if err != nil {
 		return nil, err
 	}
-	q := metadb.Query{Region: who.Region, Viewer: who.Account, IDs: ids, After: p.after}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, IDs: ids, After: p.after, Expect: p.expect()}
 	out := &ec2api.DescribeVolumeStatusOutput{}
 	err = s.db.View(ctx, func(tx *metadb.Tx) error {
 		out.VolumeStatuses = nil

@@ -21,7 +21,7 @@ func (s *Server) DescribeVolumes(ctx context.Context, who origami.Caller, in *ec
 	if err != nil {
 		return nil, err
 	}
-	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after, Expect: p.expect()}
 	for _, id := range in.VolumeIds {
 		if _, err := origami.ParseVolumeID(id); err != nil {
 			return nil, err

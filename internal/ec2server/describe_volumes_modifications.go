@@ -42,7 +42,7 @@ func (s *Server) DescribeVolumesModifications(ctx context.Context, who origami.C
 	if err != nil {
 		return nil, err
 	}
-	q := metadb.Query{Region: who.Region, Viewer: who.Account, IDs: ids, After: p.after}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, IDs: ids, After: p.after, Expect: p.expect()}
 	out := &ec2api.DescribeVolumesModificationsOutput{}
 	err = s.db.View(ctx, func(tx *metadb.Tx) error {
 		out.VolumesModifications = nil

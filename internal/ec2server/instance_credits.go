@@ -33,7 +33,7 @@ func (s *Server) DescribeInstanceCreditSpecifications(ctx context.Context, who o
 	if err != nil {
 		return nil, err
 	}
-	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after, Expect: p.expect()}
 	for _, id := range ids {
 		q.IDs = append(q.IDs, string(id))
 	}

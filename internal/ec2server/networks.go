@@ -40,7 +40,7 @@ func (s *Server) DescribeVpcs(ctx context.Context, who origami.Caller, in *ec2ap
 	if err != nil {
 		return nil, err
 	}
-	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after, Expect: p.expect()}
 	for _, id := range in.VpcIds {
 		if _, err := origami.ParseVPCID(id); err != nil {
 			return nil, err
@@ -124,7 +124,7 @@ func (s *Server) DescribeSubnets(ctx context.Context, who origami.Caller, in *ec
 	if err != nil {
 		return nil, err
 	}
-	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after, Expect: p.expect()}
 	for _, id := range in.SubnetIds {
 		if _, err := origami.ParseSubnetID(id); err != nil {
 			return nil, err

@@ -73,15 +73,32 @@ type tagged[T any] struct {
 	tags origami.Tags
 }
 
-// tagBatch is how many nouns get their tags in one query.
-const tagBatch = 256
+// Bounds of how many nouns get their tags in one query.
+const (
+	tagBatch    = 256
+	maxTagBatch = 2048
+)
+
+// expect is how many nouns of a list a page takes if all of them are shown: one
+// more than it returns, to tell whether it is the last. It is 0 if the page is
+// the whole list.
+func (p pager) expect() int {
+	if p.limit == 0 {
+		return 0
+	}
+	return p.limit + 1
+}
 
 // collect reads a list in ascending order of id, which begins behind the
 // page's after, together with the caller's tags. It returns what keep accepts,
 // up to the page's limit, and the token of the next page if there is more.
 func collect[T any](tx *metadb.Tx, who origami.Caller, p pager, list iter.Seq2[T, error], id func(T) string, keep func(tagged[T]) bool) ([]tagged[T], *string, error) {
 	var kept []tagged[T]
-	for batch, err := range batches(list, tagBatch) {
+	size := tagBatch
+	if p.limit > 0 {
+		size = min(p.expect(), maxTagBatch)
+	}
+	for batch, err := range batches(list, size) {
 		if err != nil {
 			return nil, nil, err
 		}

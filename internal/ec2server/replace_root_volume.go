@@ -55,7 +55,7 @@ func (s *Server) DescribeReplaceRootVolumeTasks(ctx context.Context, who origami
 	if err != nil {
 		return nil, err
 	}
-	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after, Expect: p.expect()}
 	for _, id := range in.ReplaceRootVolumeTaskIds {
 		if _, err := origami.ParseReplaceRootTaskID(id); err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package metadb
 
 import (
 	"database/sql"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,9 @@ type dialect struct {
 	// forUpdate ends a SELECT of rows that are about to be changed;
 	// skipLocked one that takes what nobody else is taking.
 	forUpdate, skipLocked string
+	// objectOf is the aggregate function that makes a JSON object of names
+	// and values.
+	objectOf string
 }
 
 // numbered replaces each "?" outside of quotes by $1, $2, …
@@ -41,6 +45,15 @@ func numbered(query string) string {
 		}
 	}
 	return b.String()
+}
+
+// roundUp is the next power of two, so that lists of parameters come in few
+// lengths and their statements can be kept prepared.
+func roundUp(n int) int {
+	if n <= 1 {
+		return n
+	}
+	return 1 << bits.Len(uint(n-1))
 }
 
 // marks is a list of n parameters: "?, ?, ?".

@@ -12,6 +12,7 @@ type document[T any] struct {
 	// twin is T with a tag on each field. Values of T and twin convert into
 	// each other, since tags do not count in that.
 	twin reflect.Type
+	read readFunc // of T
 }
 
 func documentOf[T any]() document[T] {
@@ -21,17 +22,16 @@ func documentOf[T any]() document[T] {
 		fields[i] = t.Field(i)
 		fields[i].Tag = `json:",omitzero"`
 	}
-	return document[T]{reflect.StructOf(fields)}
+	return document[T]{reflect.StructOf(fields), readerOf(t, map[reflect.Type]*readFunc{})}
 }
 
-// as is v seen as a pointer to its twin.
-func (d document[T]) as(v *T) any {
-	return reflect.ValueOf(v).Convert(reflect.PointerTo(d.twin)).Interface()
+func (d document[T]) encode(v *T) ([]byte, error) {
+	return json.Marshal(reflect.ValueOf(v).Convert(reflect.PointerTo(d.twin)).Interface())
 }
 
-func (d document[T]) encode(v *T) ([]byte, error) { return json.Marshal(d.as(v)) }
-
-func (d document[T]) decode(text []byte) (*T, error) {
+// decode reads a document that encode wrote. The noun's strings are parts of
+// text.
+func (d document[T]) decode(text string) (*T, error) {
 	v := new(T)
-	return v, json.Unmarshal(text, d.as(v))
+	return v, readDocument(text, d.read, reflect.ValueOf(v).Elem())
 }

@@ -31,6 +31,7 @@ var postgresDialect = &dialect{
 	ddl:        postgresDDL,
 	forUpdate:  " FOR UPDATE",
 	skipLocked: " FOR UPDATE SKIP LOCKED",
+	objectOf:   "json_object_agg",
 }
 
 // sqlState is the SQLSTATE that the server gave for err, or "".

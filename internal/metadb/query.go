@@ -31,6 +31,9 @@ type Query struct {
 	After string
 	// Limit is the most to yield; 0 means all.
 	Limit int
+	// Expect is about how many will be taken before the caller stops, 0 if
+	// that is not known: so many are read at first.
+	Expect int
 }
 
 // Sizes of the pieces in which lists are read. They grow, so that a short
@@ -38,7 +41,7 @@ type Query struct {
 const (
 	firstPage = 256
 	lastPage  = 4096
-	maxIDs    = 500 // IDs in one statement
+	maxIDs    = 512 // IDs in one statement
 )
 
 // list yields the nouns that q selects, by ID. It reads them piece by piece,
@@ -70,7 +73,11 @@ func (t *table[T]) list(tx *Tx, q Query) iter.Seq2[*T, error] {
 // how many it yielded and whether to go on.
 func (t *table[T]) scan(tx *Tx, q Query, limit int, yield func(*T, error) bool) (int, bool) {
 	total, after := 0, q.After
-	for page := firstPage; ; page = min(2*page, lastPage) {
+	page := firstPage
+	if q.Expect > 0 {
+		page = min(q.Expect, lastPage)
+	}
+	for ; ; page = min(2*page, lastPage) {
 		if limit > 0 {
 			page = min(limit-total, lastPage)
 		}
@@ -162,14 +169,14 @@ func (c *conditions) text() string { return strings.Join(c.parts, " AND ") }
 
 // isOneOf is the condition that column has one of values.
 func isOneOf(column string, values []string) (string, []any) {
-	args := make([]any, len(values))
-	for i, v := range values {
-		args[i] = v
+	args := make([]any, roundUp(len(values)))
+	for i := range args {
+		args[i] = values[min(i, len(values)-1)]
 	}
 	if len(values) == 1 {
 		return column + " = ?", args
 	}
-	return column + " IN (" + marks(len(values)) + ")", args
+	return column + " IN (" + marks(len(args)) + ")", args
 }
 
 // conditions are those of q on row t, except visibility, and whether they

@@ -1,6 +1,10 @@
 package metadb
 
-import "origami"
+import (
+	"slices"
+
+	"origami"
+)
 
 // Visible checks that viewer may see the resource of any kind that id
 // identifies; otherwise the error is the not-found error of that kind.
@@ -26,14 +30,38 @@ func (tx *Tx) Visible(region origami.Region, viewer origami.AccountID, id string
 }
 
 func seen[T any](t *table[T], tx *Tx, region origami.Region, viewer origami.AccountID, id string) error {
-	where, args := t.visible(viewer)
-	if t.listed != "" {
-		where += " AND " + t.listed
-	}
-	_, ok, err := one[int64](tx, "SELECT 1 FROM "+t.name+" t WHERE t.region = ? AND t.id = ? AND "+where,
-		append([]any{string(region), id}, args...)...)
-	if err == nil && !ok {
+	found, err := seenOf(t, tx, region, viewer, []string{id})
+	if err == nil && !found[id] {
 		err = origami.NotFound(id)
 	}
 	return err
+}
+
+// VisibleImages tells which of some images viewer may see, without those that
+// are deregistered.
+func (tx *Tx) VisibleImages(region origami.Region, viewer origami.AccountID, ids []string) (map[string]bool, error) {
+	return seenOf(images, tx, region, viewer, ids)
+}
+
+// seenOf tells which of ids lists show to viewer.
+func seenOf[T any](t *table[T], tx *Tx, region origami.Region, viewer origami.AccountID, ids []string) (map[string]bool, error) {
+	out := make(map[string]bool, len(ids))
+	for some := range slices.Chunk(ids, maxIDs) {
+		var c conditions
+		c.add("t.region = ?", string(region))
+		c.in("t.id", some)
+		where, args := t.visible(viewer)
+		c.add(where, args...)
+		if t.listed != "" {
+			c.add(t.listed)
+		}
+		found, err := collect(tx, scanOne[string], "SELECT t.id FROM "+t.name+" t WHERE "+c.text(), c.args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range found {
+			out[id] = true
+		}
+	}
+	return out, nil
 }

@@ -28,6 +28,7 @@ var sqliteDialect = &dialect{
 	duplicate: func(error) bool { return false },
 	rebind:    func(q string) string { return q },
 	ddl:       func(q string) string { return q },
+	objectOf:  "json_group_object",
 }
 
 // openSQLite opens the file at path. One connection writes, because SQLite has
@@ -45,7 +46,7 @@ func openSQLite(path string) (*DB, error) {
 	if err := makePrivate(path); err != nil {
 		return nil, err
 	}
-	open := func(conns int, settings ...string) (*sql.DB, error) {
+	open := func(conns int, settings ...string) *sql.DB {
 		v := url.Values{"_pragma": append([]string{
 			"busy_timeout(10000)",
 			"journal_mode(WAL)",
@@ -58,23 +59,13 @@ func openSQLite(path string) (*DB, error) {
 			v.Set("_txlock", "immediate")
 		}
 		u := url.URL{Scheme: "file", Path: path, RawQuery: v.Encode()}
-		db, err := sql.Open("sqlite", u.String())
-		if err != nil {
-			return nil, err
-		}
+		db := sql.OpenDB(preparing{&sqlite.Driver{}, u.String()})
 		db.SetMaxOpenConns(conns)
 		db.SetMaxIdleConns(conns)
-		return db, nil
+		return db
 	}
-	writer, err := open(1)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	reader, err := open(max(4, runtime.NumCPU()), "query_only(1)")
-	if err != nil {
-		writer.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
+	writer := open(1)
+	reader := open(max(4, runtime.NumCPU()), "query_only(1)")
 	return &DB{writer: writer, reader: reader, dialect: sqliteDialect, path: path}, nil
 }
 

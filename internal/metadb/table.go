@@ -235,7 +235,7 @@ func (t *table[T]) scanDoc(r *sql.Rows) (*T, error) {
 }
 
 func (t *table[T]) decode(doc string) (*T, error) {
-	v, err := t.doc.decode([]byte(doc))
+	v, err := t.doc.decode(doc)
 	if err != nil {
 		return nil, fmt.Errorf("decode a document of %s: %w", t.name, err)
 	}

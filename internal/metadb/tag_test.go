@@ -3,6 +3,7 @@ package metadb_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -134,6 +135,62 @@ func TestAllTags(t *testing.T) {
 			if want := strings.Fields(tt.want); !slices.Equal(got, want) {
 				t.Errorf("%s: got %q, want %q", tt.name, got, want)
 			}
+		}
+	})
+}
+
+// The tags of many resources are the same whether they lie close together,
+// where they are read in passing, or among many others.
+func TestTagsOfMany(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *metadb.DB) {
+		const n = 600
+		ids := make([]string, n)
+		want := map[string]origami.Tags{}
+		update(t, db, func(tx *metadb.Tx) error {
+			for k := range ids {
+				ids[k] = fmt.Sprintf("ami-%017x", 16*k)
+				if k%7 == 3 {
+					continue // without tags
+				}
+				want[ids[k]] = origami.Tags{"Name": fmt.Sprint("n", k), `quo"te\ünï` + "\u2028": "<&>\t'"}
+				if err := tx.PutTags(region, alice, ids[k:k+1], want[ids[k]]); err != nil {
+					return err
+				}
+				if err := tx.PutTags(region, bob, ids[k:k+1], origami.Tags{"Name": "of bob"}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		every := func(step, last int) []string {
+			var some []string
+			for k := 0; k < last; k += step {
+				some = append(some, ids[k])
+			}
+			return some
+		}
+		backwards := slices.Clone(ids)
+		slices.Reverse(backwards)
+		for name, asked := range map[string][]string{
+			"none": nil, "one": ids[5:6], "few": ids[:7], "page": ids[100:300], "all": ids, "every second": every(2, n),
+			"every fourth": every(4, n), "every fiftieth": every(50, n), "ends": append(slices.Clone(ids[:8]), ids[n-1]),
+			"backwards": backwards, "between": {"ami-00000000000000001", "ami-00000000000000002", ids[1], ids[2], ids[3],
+				ids[4], ids[5], ids[6], "ami-fffffffffffffffff"}, "twice": append(slices.Clone(ids[:20]), ids[19]),
+		} {
+			view(t, db, func(tx *metadb.Tx) error {
+				got, err := tx.Tags(region, alice, asked...)
+				for id, tags := range got {
+					if !slices.Contains(asked, id) || !maps.Equal(tags, want[id]) {
+						t.Errorf("%s: tags of %s: got %v, want %v", name, id, tags, want[id])
+					}
+				}
+				for _, id := range asked {
+					if _, ok := got[id]; ok != (want[id] != nil) {
+						t.Errorf("%s: tags of %s: got %v, want %v", name, id, got[id], want[id])
+					}
+				}
+				return err
+			})
 		}
 	})
 }
