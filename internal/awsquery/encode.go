@@ -1,14 +1,15 @@
 package awsquery
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/xml"
 	"fmt"
 	"io"
 	"reflect"
 	"strconv"
+	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // ContentType is the media type of answers.
@@ -29,8 +30,9 @@ type Response struct {
 // milliseconds. What XML cannot hold is replaced by U+FFFD. The only errors
 // are those of w.
 func (d Dialect) Encode(w io.Writer, r Response) error {
-	e := encoder{}
-	e.WriteString(header)
+	e := newEncoder()
+	defer e.free()
+	e.add(header)
 	e.root(r.Operation+"Response", r.Namespace)
 	if d == EC2 {
 		e.text("requestId", r.RequestID)
@@ -48,7 +50,7 @@ func (d Dialect) Encode(w io.Writer, r Response) error {
 		e.close("ResponseMetadata")
 	}
 	e.close(r.Operation + "Response")
-	_, err := w.Write(e.Bytes())
+	_, err := w.Write(e.doc)
 	return err
 }
 
@@ -63,8 +65,9 @@ type ErrorResponse struct {
 
 // EncodeError writes an error document. The only errors are those of w.
 func (d Dialect) EncodeError(w io.Writer, r ErrorResponse) error {
-	e := encoder{}
-	e.WriteString(header)
+	e := newEncoder()
+	defer e.free()
+	e.add(header)
 	if d == EC2 {
 		e.open("Response")
 		e.open("Errors")
@@ -89,34 +92,41 @@ func (d Dialect) EncodeError(w io.Writer, r ErrorResponse) error {
 		e.text("RequestId", r.RequestID)
 		e.close("ErrorResponse")
 	}
-	_, err := w.Write(e.Bytes())
+	_, err := w.Write(e.doc)
 	return err
 }
 
-// encoder collects a document. Writes to a buffer cannot fail, which keeps
-// half a document from ever being sent.
-type encoder struct{ bytes.Buffer }
+// encoder collects a document. Collecting cannot fail, which keeps half a
+// document from ever being sent.
+type encoder struct{ doc []byte }
+
+// encoders are free to be used again: a long list is megabytes.
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// maxKept is the largest buffer that is kept for the next document.
+const maxKept = 4 << 20
+
+func newEncoder() *encoder { return encoders.Get().(*encoder) }
+
+// free gives the encoder back; its document must not be looked at any more.
+func (e *encoder) free() {
+	if cap(e.doc) <= maxKept {
+		e.doc = e.doc[:0]
+		encoders.Put(e)
+	}
+}
+
+func (e *encoder) add(s string) { e.doc = append(e.doc, s...) }
 
 // root opens the root element in a namespace.
 func (e *encoder) root(name, namespace string) {
-	e.WriteByte('<')
-	e.WriteString(name)
-	e.WriteString(` xmlns="`)
+	e.add("<" + name + ` xmlns="`)
 	e.escape(namespace)
-	e.WriteString(`">`)
+	e.add(`">`)
 }
 
-func (e *encoder) open(name string) {
-	e.WriteByte('<')
-	e.WriteString(name)
-	e.WriteByte('>')
-}
-
-func (e *encoder) close(name string) {
-	e.WriteString("</")
-	e.WriteString(name)
-	e.WriteByte('>')
-}
+func (e *encoder) open(name string)  { e.add("<" + name + ">") }
+func (e *encoder) close(name string) { e.add("</" + name + ">") }
 
 func (e *encoder) text(name, s string) {
 	e.open(name)
@@ -124,15 +134,24 @@ func (e *encoder) text(name, s string) {
 	e.close(name)
 }
 
-func (e *encoder) empty(name string) {
-	e.WriteByte('<')
-	e.WriteString(name)
-	e.WriteString("/>")
+// escape writes character data. What is not plain is left to EscapeText, which
+// replaces what XML cannot hold, and fails only if its writer does.
+func (e *encoder) escape(s string) {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '&' || c == '<' || c == '>' || c == '"' || c == '\'' {
+			e.add(s[:i])
+			_ = xml.EscapeText(e, []byte(s[i:]))
+			return
+		}
+	}
+	e.add(s)
 }
 
-// escape writes character data; EscapeText replaces what XML cannot hold, and
-// fails only if its writer does.
-func (e *encoder) escape(s string) { _ = xml.EscapeText(&e.Buffer, []byte(s)) }
+// Write is for EscapeText.
+func (e *encoder) Write(p []byte) (int, error) {
+	e.doc = append(e.doc, p...)
+	return len(p), nil
+}
 
 func isEmpty(body any) bool {
 	v := reflect.ValueOf(body)
@@ -145,12 +164,12 @@ func (e *encoder) body(body any) bool {
 	if isEmpty(body) {
 		return false
 	}
-	e.structure(reflect.ValueOf(body).Elem())
+	v := reflect.ValueOf(body).Elem()
+	e.structure(planOf(v.Type()), v)
 	return true
 }
 
-func (e *encoder) structure(v reflect.Value) {
-	p := planOf(v.Type())
+func (e *encoder) structure(p *plan, v reflect.Value) {
 	for i := range p.fields {
 		if f := &p.fields[i]; f.element != "" {
 			e.member(f, v.Field(f.index))
@@ -159,56 +178,65 @@ func (e *encoder) structure(v reflect.Value) {
 }
 
 func (e *encoder) member(f *field, v reflect.Value) {
-	switch {
-	case f.kind == kindList:
+	if f.kind == kindList {
 		e.list(f, v)
-	case v.IsNil():
-	case f.kind == kindBlob:
-		e.text(f.element, base64.StdEncoding.EncodeToString(v.Bytes()))
-	case f.kind == kindStruct:
-		e.open(f.element)
-		e.structure(v.Elem())
-		e.close(f.element)
-	default:
-		e.text(f.element, format(v.Elem()))
+		return
 	}
+	if v.IsNil() {
+		return
+	}
+	e.add(f.start)
+	switch f.kind {
+	case kindBlob:
+		e.doc = base64.StdEncoding.AppendEncode(e.doc, v.Bytes())
+	case kindStruct:
+		e.structure(planOf(f.base), v.Elem())
+	default:
+		e.scalar(v.Elem())
+	}
+	e.add(f.end)
 }
 
 func (e *encoder) list(f *field, v reflect.Value) {
 	if v.Len() == 0 {
 		if !f.omitNil || !v.IsNil() {
-			e.empty(f.element)
+			e.add("<" + f.element + "/>")
 		}
 		return
 	}
-	e.open(f.element)
-	for i := range v.Len() {
-		if f.elem == kindScalar {
-			e.text(f.item, format(v.Index(i)))
-			continue
-		}
-		e.open(f.item)
-		e.structure(v.Index(i))
-		e.close(f.item)
+	var p *plan
+	if f.elem == kindStruct {
+		p = planOf(f.base)
 	}
-	e.close(f.element)
+	e.add(f.start)
+	for i := range v.Len() {
+		e.add(f.itemStart)
+		if p == nil {
+			e.scalar(v.Index(i))
+		} else {
+			e.structure(p, v.Index(i))
+		}
+		e.add(f.itemEnd)
+	}
+	e.add(f.end)
 }
 
-// format gives a scalar its wire form.
-func format(v reflect.Value) string {
+// scalar writes a scalar in its wire form.
+func (e *encoder) scalar(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
-		return v.String()
+		e.escape(v.String())
 	case reflect.Bool:
-		return strconv.FormatBool(v.Bool())
+		e.doc = strconv.AppendBool(e.doc, v.Bool())
 	case reflect.Int32, reflect.Int64:
-		return strconv.FormatInt(v.Int(), 10)
+		e.doc = strconv.AppendInt(e.doc, v.Int(), 10)
 	case reflect.Float64:
-		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+		e.doc = strconv.AppendFloat(e.doc, v.Float(), 'g', -1, 64)
+	default:
+		t, ok := v.Interface().(time.Time)
+		if !ok {
+			panic(fmt.Sprintf("awsquery: no wire form for %s", v.Type()))
+		}
+		e.doc = t.UTC().AppendFormat(e.doc, timeFormat)
 	}
-	t, ok := v.Interface().(time.Time)
-	if !ok {
-		panic(fmt.Sprintf("awsquery: no wire form for %s", v.Type()))
-	}
-	return t.UTC().Format(timeFormat)
 }

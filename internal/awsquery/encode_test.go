@@ -3,7 +3,10 @@ package awsquery_test
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,5 +141,65 @@ func TestEncodeWriteError(t *testing.T) {
 	}
 	if err := awsquery.EC2.EncodeError(brokenWriter{}, awsquery.ErrorResponse{}); !errors.Is(err, errBroken) {
 		t.Errorf("got error %v, want %v", err, errBroken)
+	}
+}
+
+// Text is escaped as encoding/xml does it, wherever in it something is to be
+// escaped.
+func TestEncodeEscapes(t *testing.T) {
+	t.Parallel()
+	for c := range rune(0x180) {
+		for _, s := range []string{string(c), "plain " + string(c), string(c) + " plain", "a" + string(c) + "b" + string(c)} {
+			var want, got strings.Builder
+			if err := xml.EscapeText(&want, []byte(s)); err != nil {
+				t.Fatal(err)
+			}
+			r := awsquery.Response{Operation: "Op", Body: &inner{&s}}
+			if err := awsquery.EC2.Encode(&got, r); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(got.String(), "<a>"+want.String()+"</a>") {
+				t.Errorf("%q: got %s, want %s", s, got.String(), want.String())
+			}
+		}
+	}
+}
+
+// Documents that are written at the same time, long ones and short ones, do not
+// get into each other's way.
+func TestEncodeConcurrently(t *testing.T) {
+	t.Parallel()
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			for k := range 20 {
+				length := 1 << k
+				body := &answer{Names: []string{strings.Repeat(string(rune('a'+n)), length), fmt.Sprint(n, k)}}
+				var got strings.Builder
+				if err := awsquery.EC2.Encode(&got, awsquery.Response{Operation: "Op", RequestID: "r", Body: body}); err != nil {
+					t.Error(err)
+				}
+				want := head + `<OpResponse xmlns=""><requestId>r</requestId><tagSet/><nameSet><item>` + body.Names[0] +
+					"</item><item>" + body.Names[1] + "</item></nameSet></OpResponse>"
+				if got.String() != want {
+					t.Errorf("document %d of length %d differs", n, length)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// BenchmarkEncode writes a list of a thousand.
+func BenchmarkEncode(b *testing.B) {
+	a := &answer{}
+	for n := range 1000 {
+		a.Tags = append(a.Tags, tag{ptr("Name"), ptr(fmt.Sprint("golden-image-", n))})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := awsquery.EC2.Encode(io.Discard, awsquery.Response{Operation: "Op", Body: a}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

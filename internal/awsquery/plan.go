@@ -33,6 +33,10 @@ type field struct {
 	keepEmpty bool
 	element   string // XML element, "" if it is never written
 	item      string // XML element of list items
+	start     string // tags of the element
+	end       string
+	itemStart string // tags of list items
+	itemEnd   string
 	omitNil   bool
 	kind      kind
 	elem      kind         // kind of list elements
@@ -87,6 +91,8 @@ func (f *field) parseTags(t reflect.Type, sf reflect.StructField) {
 	name, option, _ := strings.Cut(sf.Tag.Get("query"), ",")
 	f.query, f.keepEmpty = name, option == "keepempty"
 	f.element, f.item, _ = strings.Cut(sf.Tag.Get("xml"), ">")
+	f.start, f.end = "<"+f.element+">", "</"+f.element+">"
+	f.itemStart, f.itemEnd = "<"+f.item+">", "</"+f.item+">"
 	f.omitNil = sf.Tag.Get("nil") == "omit"
 	if p := sf.Tag.Get("pattern"); p != "" {
 		f.rule.pattern = regexp.MustCompile(`\A(?:` + p + `)\z`)

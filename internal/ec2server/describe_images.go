@@ -54,6 +54,7 @@ func (s *Server) DescribeImages(ctx context.Context, who origami.Caller, in *ec2
 			return s.listed(who, in, i.noun) && imageProperties.match(filters, i.noun, i.tags)
 		}
 		found, next, err := collect(tx, who, p, tx.Images(q), func(i *origami.Image) string { return string(i.ID) }, shown)
+		out.Images = slices.Grow(out.Images, len(found))
 		for _, i := range found {
 			out.Images = append(out.Images, wireImage(who, i.noun, i.tags))
 		}

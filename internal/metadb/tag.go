@@ -92,7 +92,7 @@ func (tx *Tx) Tags(region origami.Region, account origami.AccountID, ids ...stri
 }
 
 // fewIDs is a number of IDs that are best looked up one by one.
-const fewIDs = 8
+const fewIDs = 64
 
 // tagsBetween reads the tags of resources in ascending order, by going through
 // all that lie between them. That is the shortest way if most of what lies
