@@ -21,6 +21,7 @@ import (
 //	origami.db    the database
 //	store/        packs of the block store
 //	volumes/      what was written to volumes since their last snapshot
+//	stores/       instance stores of machines that run
 //	machines/     a directory for each virtual machine
 //	machines-none/  the same, of machines that execute nothing
 //	run/          sockets of running machines
@@ -42,7 +43,7 @@ func absolute(dir string) (dataDir, error) {
 
 // make makes the directory and those in it, for this user only.
 func (d dataDir) make() error {
-	for _, name := range []string{"", "store", "volumes", "machines", "machines-none", "run"} {
+	for _, name := range []string{"", "store", "volumes", "stores", "machines", "machines-none", "run"} {
 		if err := os.MkdirAll(d.path(name), 0o700); err != nil {
 			return err
 		}

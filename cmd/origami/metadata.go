@@ -9,6 +9,7 @@ import (
 
 	"origami"
 	"origami/internal/imds"
+	"origami/internal/instance"
 	"origami/internal/metadb"
 	"origami/internal/vpc"
 )
@@ -46,6 +47,7 @@ func describe(tx *metadb.Tx, i *origami.Instance) (*imds.Instance, error) {
 		Instance:   *i,
 		PrivateDNS: vpc.Hostname(i.PrivateIP) + "." + vpc.Domain(i.Region),
 	}
+	out.InstanceStores = instance.StoreMapping(i)
 	for _, z := range vpc.Zones(i.Region) {
 		if z.Name == i.Zone {
 			out.ZoneID = z.ID

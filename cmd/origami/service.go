@@ -132,6 +132,10 @@ func (s *service) openConcepts() error {
 	if err != nil {
 		return err
 	}
+	stores, err := durable.OS(s.o.dir.path("stores"))
+	if err != nil {
+		return err
+	}
 	s.queue = task.New(s.db, task.Config{Logger: s.log, Limits: map[string]int{
 		"instance.start": 32, "instance.stop": 64, "instance.terminate": 64, "instance.reboot": 64, "instance.image": 32, "vmie.import": 2,
 	}})
@@ -151,7 +155,7 @@ func (s *service) openConcepts() error {
 	s.vpc = vpc.New(vpc.Config{DB: s.db, Metadata: serveMetadata, Egress: egressPolicies[s.o.egress](), Log: s.log})
 	s.instances = instance.New(instance.Config{
 		DB: s.db, EBS: s.ebs, AMI: s.ami, Queue: s.queue, VMM: s.machines, VPC: s.vpc,
-		RunDir: s.o.dir.path("run"), PublicPrefix: s.o.publicPrefix, Host: host, Grace: s.o.grace, Disk: s.monitor.disk(), Log: s.log,
+		RunDir: s.o.dir.path("run"), Stores: stores, PublicPrefix: s.o.publicPrefix, Host: host, Grace: s.o.grace, Disk: s.monitor.disk(), Log: s.log,
 	})
 	s.vmie = vmie.New(s.db, s.ebs, s.ami, s.queue)
 	return s.instances.Recover(s.ctx)

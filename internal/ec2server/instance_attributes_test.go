@@ -481,7 +481,7 @@ func TestDescribeInstanceTypes(t *testing.T) {
 		{"t2.micro t3.micro", []string{"free-tier-eligible", "true"}},
 		{"c5.large", []string{"instance-type", "c5.*", "vcpu-info.default-vcpus", "2"}},
 		{"i3.large", []string{"instance-type", "i3.*", "ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps", "425"}},
-		{"m1.large m1.medium m1.small m1.xlarge t1.micro", []string{"supported-virtualization-type", "paravirtual"}},
+		{"c3.2xlarge c3.4xlarge c3.8xlarge c3.large c3.xlarge m1.large m1.medium m1.small m1.xlarge m3.2xlarge m3.large m3.medium m3.xlarge t1.micro", []string{"supported-virtualization-type", "paravirtual"}},
 	} {
 		in := &ec2.DescribeInstanceTypesInput{}
 		for n := 0; n < len(c.filters); n += 2 {

@@ -76,6 +76,7 @@ func (s *Service) follow(ctx context.Context, m *machine, reason string, byGuest
 		return err
 	}
 	m.detach(s.Log)
+	s.discardStores(i)
 	s.Log.Info("machine ended", "instance", m.id, "by_guest", byGuest, "reason", reason)
 	why := &origami.StateReason{Code: "Server.InternalError", Message: "Server.InternalError: The machine ended unexpectedly: " + reason}
 	if byGuest {
@@ -87,7 +88,7 @@ func (s *Service) follow(ctx context.Context, m *machine, reason string, byGuest
 				return nil
 			}
 			row.StateReason, row.TransitionReason = why, why.Code
-			if byGuest && row.ShutdownBehavior == "terminate" {
+			if byGuest && (row.ShutdownBehavior == "terminate" || row.RootDeviceType == rootInstanceStore) {
 				row.State = origami.InstanceShuttingDown
 				return s.queue(tx, taskTerminate, row, forcing)
 			}

@@ -93,7 +93,7 @@ func planBake(tx *metadb.Tx, who origami.Caller, r ImageRequest) (*bake, error) 
 		b.volumes[a.Device] = v
 		b.devices = append(b.devices, origami.BlockDevice{DeviceName: a.Device, EBS: deviceOfVolume(v, a)})
 	}
-	if b.volumes[i.RootDeviceName] == nil {
+	if b.volumes[i.RootDeviceName] == nil || i.RootDeviceType == rootInstanceStore {
 		return nil, origami.Errorf(origami.CodeInvalidParameterValue,
 			"Invalid value '%s' for instanceId. Instance does not have a volume attached at root (%s)", i.ID, i.RootDeviceName)
 	}

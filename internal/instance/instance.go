@@ -19,6 +19,7 @@ import (
 
 	"origami"
 	"origami/internal/ami"
+	"origami/internal/durable"
 	"origami/internal/ebs"
 	"origami/internal/metadb"
 	"origami/internal/task"
@@ -40,6 +41,10 @@ type Config struct {
 	// RunDir holds the UNIX sockets of running instances. Its path must be
 	// short: a socket's whole name has at most 107 bytes.
 	RunDir string
+
+	// Stores holds the bytes of instance stores, and nothing else. Without it
+	// no machine has any, and types that come with them do not start.
+	Stores durable.FS
 
 	// PublicPrefix is the loopback range that public addresses come from.
 	PublicPrefix netip.Prefix

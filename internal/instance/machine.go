@@ -31,6 +31,7 @@ type machine struct {
 
 	// The following are guarded by mu.
 	volumes map[origami.VolumeID]offer
+	stores  []*storeDisk
 	server  *nbd.Server
 	stop    context.CancelFunc // of serving
 	served  chan struct{}      // closed when serving has ended
@@ -125,6 +126,13 @@ func (s *Service) attach(ctx context.Context, m *machine, i *origami.Instance, v
 			return err
 		}
 	}
+	t, err := TypeByName(i.Type)
+	if err != nil {
+		return err
+	}
+	if err := s.offerStores(m, t.Stores(i.InstanceStores)); err != nil {
+		return err
+	}
 	if err := m.serve(s.diskSocket(m.id)); err != nil {
 		return err
 	}
@@ -174,7 +182,10 @@ func (m *machine) detach(log *slog.Logger) {
 	for id := range m.volumes {
 		m.withdraw(id, log)
 	}
-	m.port, m.stop, m.served, m.server, m.volumes = nil, nil, nil, nil, nil
+	if err := closeAll(m.stores); err != nil {
+		log.Error("close instance stores", "instance", m.id, "err", err)
+	}
+	m.port, m.stop, m.served, m.server, m.volumes, m.stores = nil, nil, nil, nil, nil, nil
 }
 
 // boot starts the machine of an instance. After an error nothing is left of
@@ -215,6 +226,7 @@ func (s *Service) spec(m *machine, i *origami.Instance, t *Type, vols []*origami
 	for _, v := range vols {
 		spec.Disks = append(spec.Disks, s.disk(t, v, i.ID))
 	}
+	spec.Stores = s.storeSpecs(i, t)
 	return spec
 }
 

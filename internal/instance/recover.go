@@ -62,6 +62,28 @@ func (s *Service) Recover(ctx context.Context) error {
 			return err
 		}
 	}
+	return s.sweep(ctx)
+}
+
+// sweep removes what was left of instances that have ended by now.
+func (s *Service) sweep(ctx context.Context) error {
+	var all []*origami.Instance
+	err := s.DB.View(ctx, func(tx *metadb.Tx) error {
+		all = nil
+		for i, err := range tx.AllInstances() {
+			if err != nil {
+				return err
+			}
+			all = append(all, i)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.sweepStores(all); err != nil {
+		return fmt.Errorf("sweep instance stores: %w", err)
+	}
 	return nil
 }
 

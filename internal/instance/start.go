@@ -124,7 +124,12 @@ func (s *Service) runStart(ctx context.Context, run *task.Run) error {
 		return nil // terminated before it started
 	}
 	if s.running(m) == nil {
+		// What a run left that nobody saw end is not for this one.
+		if err := s.eraseStores(i); err != nil {
+			return err
+		}
 		if err := s.boot(ctx, m, i); err != nil {
+			s.discardStores(i)
 			return err
 		}
 	}

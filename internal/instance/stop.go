@@ -19,6 +19,9 @@ var forcing = []byte("force")
 // volumes, addresses in the network and data stay; public addresses go.
 func (s *Service) Stop(ctx context.Context, who origami.Caller, ids []origami.InstanceID, force bool) ([]Change, error) {
 	return s.change(ctx, who, ids, func(tx *metadb.Tx, i *origami.Instance) error {
+		if i.RootDeviceType == rootInstanceStore {
+			return origami.Errorf(origami.CodeUnsupportedOperation, "The instance '%s' does not have an 'ebs' root device type and cannot be stopped.", i.ID)
+		}
 		switch i.State {
 		case origami.InstanceStopped:
 			return nil
@@ -66,6 +69,9 @@ func (s *Service) runStop(ctx context.Context, run *task.Run) error {
 	}
 	run.Progress(0, "waiting for the guest to shut down")
 	if _, err := s.halt(ctx, m, grace); err != nil {
+		return task.Retry(err)
+	}
+	if err := s.eraseStores(i); err != nil {
 		return task.Retry(err)
 	}
 	return task.Retry(s.DB.Update(ctx, func(tx *metadb.Tx) error {
@@ -137,6 +143,7 @@ func (s *Service) bootAgain(ctx context.Context, m *machine) error {
 	if bootErr == nil || ctx.Err() != nil {
 		return bootErr
 	}
+	s.discardStores(i)
 	err = s.DB.Update(ctx, func(tx *metadb.Tx) error {
 		_, err := tx.UpdateInstance(m.region, m.id, func(i *origami.Instance) error {
 			if i.State == origami.InstanceRunning {

@@ -81,6 +81,9 @@ func (s *Service) finish(ctx context.Context, m *machine, i *origami.Instance, f
 	if _, err := s.halt(ctx, m, grace); err != nil {
 		return err
 	}
+	if err := s.eraseStores(i); err != nil {
+		return err
+	}
 	err = s.DB.Update(ctx, func(tx *metadb.Tx) error {
 		i, err := tx.UpdateInstance(m.region, m.id, func(i *origami.Instance) error {
 			if i.State == origami.InstanceShuttingDown {

@@ -38,6 +38,18 @@ var (
 	firstGenerationMicro = Type{
 		Architectures: intel32, Hypervisor: "xen", ENA: "unsupported", Paravirtual: true, Manufacturer: "Intel", GHz: 2, Threads: 1, Previous: true, EBSOptimized: "unsupported",
 	}
+	thirdGeneration = Type{
+		Architectures: intel, Hypervisor: "xen", ENA: "unsupported", Paravirtual: true, HVM: true, Manufacturer: "Intel", GHz: 2.5, Threads: 2, Previous: true, EBSOptimized: "unsupported", Encrypted: true, DiskKind: "ssd",
+	}
+	thirdGenerationLarge = Type{
+		Architectures: intel, Hypervisor: "xen", ENA: "unsupported", Paravirtual: true, HVM: true, Manufacturer: "Intel", GHz: 2.5, Threads: 2, Previous: true, EBSOptimized: "supported", Encrypted: true, DiskKind: "ssd",
+	}
+	thirdCompute = Type{
+		Architectures: intel, Hypervisor: "xen", ENA: "unsupported", Paravirtual: true, HVM: true, Manufacturer: "Intel", GHz: 2.8, Threads: 2, Previous: true, EBSOptimized: "unsupported", Encrypted: true, DiskKind: "ssd",
+	}
+	thirdComputeLarge = Type{
+		Architectures: intel, Hypervisor: "xen", ENA: "unsupported", Paravirtual: true, HVM: true, Manufacturer: "Intel", GHz: 2.8, Threads: 2, Previous: true, EBSOptimized: "supported", Encrypted: true, DiskKind: "ssd",
+	}
 	burstableXen32 = Type{
 		Architectures: intel32, Hypervisor: "xen", ENA: "unsupported", HVM: true, Manufacturer: "Intel", GHz: 2.5, Threads: 1, Burstable: true, Credits: "standard", EBSOptimized: "unsupported", Encrypted: true,
 	}
@@ -95,6 +107,23 @@ var families = []family{
 		{name: "medium", vcpus: 1, memory: 3788, interfaces: 2, addresses: 6, network: "Moderate", disks: 1, diskGB: 410},
 		{name: "large", vcpus: 2, memory: 7680, interfaces: 3, addresses: 10, network: "Moderate", mbps: Range{500, 500}, iops: Range{4000, 4000}, disks: 2, diskGB: 420},
 		{name: "xlarge", vcpus: 4, memory: 15360, interfaces: 4, addresses: 15, network: "High", mbps: Range{1000, 1000}, iops: Range{8000, 8000}, disks: 4, diskGB: 420},
+	}},
+	{"m3", thirdGeneration, []size{
+		{name: "medium", vcpus: 1, memory: 3840, interfaces: 2, addresses: 6, network: "Moderate", disks: 1, diskGB: 4},
+		{name: "large", vcpus: 2, memory: 7680, interfaces: 3, addresses: 10, network: "Moderate", disks: 1, diskGB: 32},
+	}},
+	{"m3", thirdGenerationLarge, []size{
+		{name: "xlarge", vcpus: 4, memory: 15360, interfaces: 4, addresses: 15, network: "High", mbps: Range{500, 500}, iops: Range{4000, 4000}, disks: 2, diskGB: 40},
+		{name: "2xlarge", vcpus: 8, memory: 30720, interfaces: 4, addresses: 30, network: "High", mbps: Range{1000, 1000}, iops: Range{8000, 8000}, disks: 2, diskGB: 80},
+	}},
+	{"c3", thirdCompute, []size{
+		{name: "large", vcpus: 2, memory: 3840, interfaces: 3, addresses: 10, network: "Moderate", disks: 2, diskGB: 16},
+		{name: "8xlarge", vcpus: 32, memory: 61440, interfaces: 8, addresses: 30, network: "10 Gigabit", gbps: 10, peak: 10, disks: 2, diskGB: 320},
+	}},
+	{"c3", thirdComputeLarge, []size{
+		{name: "xlarge", vcpus: 4, memory: 7680, interfaces: 4, addresses: 15, network: "Moderate", mbps: Range{500, 500}, iops: Range{4000, 4000}, disks: 2, diskGB: 40},
+		{name: "2xlarge", vcpus: 8, memory: 15360, interfaces: 4, addresses: 15, network: "High", mbps: Range{1000, 1000}, iops: Range{8000, 8000}, disks: 2, diskGB: 80},
+		{name: "4xlarge", vcpus: 16, memory: 30720, interfaces: 8, addresses: 30, network: "High", mbps: Range{2000, 2000}, iops: Range{16000, 16000}, disks: 2, diskGB: 160},
 	}},
 	{"t1", firstGenerationMicro, []size{
 		{name: "micro", vcpus: 1, memory: 627, interfaces: 2, addresses: 2, network: "Very Low"},

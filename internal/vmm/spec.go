@@ -43,15 +43,11 @@ func (s Spec) Validate() error {
 	case s.MemoryMiB < MinMemoryMiB || s.MemoryMiB > MaxMemoryMiB:
 		return fmt.Errorf("machine %s: %d MiB of memory, not %d to %d", s.ID, s.MemoryMiB, MinMemoryMiB, MaxMemoryMiB)
 	}
-	slots := make(map[int]bool)
-	for i, d := range s.Disks {
-		if err := d.validate(); err != nil {
-			return fmt.Errorf("machine %s: disk %d: %w", s.ID, i, err)
-		}
-		if slots[d.Slot] {
-			return fmt.Errorf("machine %s: disk %d: slot %d is taken", s.ID, i, d.Slot)
-		}
-		slots[d.Slot] = true
+	if err := validateDisks(s.Disks); err != nil {
+		return fmt.Errorf("machine %s: disk %w", s.ID, err)
+	}
+	if err := validateDisks(s.Stores); err != nil {
+		return fmt.Errorf("machine %s: store %w", s.ID, err)
 	}
 	sockets := make(map[string]bool)
 	for i, n := range s.NICs {
@@ -62,6 +58,22 @@ func (s Spec) Validate() error {
 			return fmt.Errorf("machine %s: NIC %d: socket %s is taken", s.ID, i, n.Socket)
 		}
 		sockets[n.Socket] = true
+	}
+	return nil
+}
+
+// validateDisks checks disks that share slots. The error begins with the
+// number of a disk.
+func validateDisks(disks []Disk) error {
+	slots := make(map[int]bool)
+	for i, d := range disks {
+		if err := d.validate(); err != nil {
+			return fmt.Errorf("%d: %w", i, err)
+		}
+		if slots[d.Slot] {
+			return fmt.Errorf("%d: slot %d is taken", i, d.Slot)
+		}
+		slots[d.Slot] = true
 	}
 	return nil
 }

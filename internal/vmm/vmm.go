@@ -22,6 +22,7 @@ type Spec struct {
 	VCPUs     int
 	MemoryMiB int
 	Disks     []Disk // the machine boots from the first one only
+	Stores    []Disk // come and go with the machine, in slots of their own
 	NICs      []NIC
 }
 

@@ -81,7 +81,7 @@ type Region struct {
 func New(t *testing.T, c Config) *Region {
 	t.Helper()
 	h := &Host{Dir: t.TempDir(), Machines: new(vmmtest.Host)}
-	for _, name := range []string{"store", "volumes"} {
+	for _, name := range []string{"store", "volumes", "stores"} {
 		if err := os.Mkdir(filepath.Join(h.Dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -133,6 +133,10 @@ func (r *Region) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	stores, err := durable.OS(filepath.Join(r.Dir, "stores"))
+	if err != nil {
+		return err
+	}
 	r.Queue = task.New(r.DB, task.Config{Logger: quiet})
 	r.EBS = ebs.New(ebs.Config{DB: r.DB, Store: r.Store, Queue: r.Queue, Volumes: files{volumes, r.hooks}, Log: quiet})
 	r.AMI = ami.New(r.EBS, nil)
@@ -144,7 +148,7 @@ func (r *Region) open(ctx context.Context) error {
 	r.driver = r.Machines.Open()
 	r.Instances = instance.New(instance.Config{
 		DB: r.DB, EBS: r.EBS, AMI: r.AMI, Queue: r.Queue, VMM: driver{r.driver, r.hooks},
-		RunDir: run, PublicPrefix: publicPrefix(), Metadata: func(*origami.Subnet, net.Listener) {},
+		RunDir: run, Stores: stores, PublicPrefix: publicPrefix(), Metadata: func(*origami.Subnet, net.Listener) {},
 		Host: r.config.Capacity, Grace: r.config.Grace, Log: quiet, Now: r.hooks.clock,
 	})
 	r.VMIE = vmie.New(r.DB, r.EBS, r.AMI, r.Queue)

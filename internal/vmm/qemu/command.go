@@ -12,17 +12,23 @@ import (
 // The 32 slots of the PCI bus. Slots 0 and 1 belong to the chipset. Debian
 // calls the first card ens3.
 const (
-	slotVGA   = 2
-	slotNICs  = 3
-	slotDisks = 8
-	slotsEnd  = 32
+	slotVGA    = 2
+	slotNICs   = 3
+	slotStores = 7 // a bridge to a bus of stores
+	slotDisks  = 8
+	slotsEnd   = 32
 )
 
 // What a machine has room for on its PCI bus.
 const (
-	MaxNICs  = slotDisks - slotNICs // 5
-	MaxDisks = slotsEnd - slotDisks // 24: Disk.Slot is below this
+	MaxNICs   = slotStores - slotNICs // 4
+	MaxDisks  = slotsEnd - slotDisks  // 24: Slot of a disk is below this
+	MaxStores = slotsEnd - 1          // 31: Slot of a store is below this
 )
+
+// storeBus is the bus of the stores, whose slot 0 is the bridge's own affair.
+// Guests find it after the first bus, so that their disks come first.
+const storeBus = "stores"
 
 // monitorFD is the descriptor at which QEMU inherits its monitor's listening
 // socket.
@@ -36,6 +42,11 @@ func checkSpec(spec vmm.Spec, dir machineDir) error {
 	for i, d := range spec.Disks {
 		if d.Slot >= MaxDisks {
 			return fmt.Errorf("machine %s: disk %d: slot %d is not below %d", spec.ID, i, d.Slot, MaxDisks)
+		}
+	}
+	for i, d := range spec.Stores {
+		if d.Slot >= MaxStores {
+			return fmt.Errorf("machine %s: store %d: slot %d is not below %d", spec.ID, i, d.Slot, MaxStores)
 		}
 	}
 	return checkSocketPath(dir.monitor())
@@ -113,6 +124,29 @@ func arguments(spec vmm.Spec, dir machineDir, accel string) []string {
 			"-blockdev", nbdBlockdev(d, 0).String(),
 			"-blockdev", diskBlockdev(d.Slot, nbdNode(d.Slot, 0)).String(),
 			"-device", diskDevice(d, i == 0).String())
+	}
+	return append(args, storeArgs(spec.Stores)...)
+}
+
+// storeArgs are the options of disks that nobody attaches, detaches or
+// resizes.
+func storeArgs(stores []vmm.Disk) []string {
+	if len(stores) == 0 {
+		return nil
+	}
+	args := []string{"-device", object{
+		"driver": "pci-bridge", "id": storeBus, "chassis_nr": 1, "bus": "pci.0", "addr": pciAddress(slotStores),
+	}.String()}
+	for _, d := range stores {
+		node := fmt.Sprintf("store%d", d.Slot)
+		backend := nbdBlockdev(d, 0)
+		backend["node-name"] = "nbd-" + node
+		raw := diskBlockdev(d.Slot, "nbd-"+node)
+		raw["node-name"] = node
+		device := diskDevice(d, false)
+		device["id"], device["drive"] = node+"-disk", node
+		device["bus"], device["addr"] = storeBus, pciAddress(1+d.Slot)
+		args = append(args, "-blockdev", backend.String(), "-blockdev", raw.String(), "-device", device.String())
 	}
 	return args
 }

@@ -15,7 +15,7 @@
 //
 // The guest's devices have fixed places on the PCI bus, so that they can be
 // added to a running machine and keep their names over a restart: see
-// [MaxDisks] and [MaxNICs].
+// [MaxDisks], [MaxStores] and [MaxNICs].
 //
 // The package needs Linux 5.4 or later and QEMU 7.2 or later.
 package qemu

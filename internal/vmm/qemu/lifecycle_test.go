@@ -184,6 +184,11 @@ func TestFullBus(t *testing.T) {
 		}
 		spec.Disks = append(spec.Disks, extra)
 	}
+	for i := range qemu.MaxStores {
+		store := spec.Disks[i%2]
+		store.Socket, store.Slot = guestSpec(t, "i-1", vmmtest.Deaf).Disks[0].Socket, i
+		spec.Stores = append(spec.Stores, store)
+	}
 	start(t, d, spec)
 	awaitConsole(t, d, "i-1", vmmtest.Ready)
 	for range 2 { // a network that was restarted dials again

@@ -178,7 +178,7 @@ func guestOf(spec vmm.Spec) Guest {
 }
 
 func cloneSpec(s vmm.Spec) vmm.Spec {
-	s.Disks, s.NICs = slices.Clone(s.Disks), slices.Clone(s.NICs)
+	s.Disks, s.Stores, s.NICs = slices.Clone(s.Disks), slices.Clone(s.Stores), slices.Clone(s.NICs)
 	return s
 }
 
