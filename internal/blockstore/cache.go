@@ -19,7 +19,7 @@ type cache struct {
 }
 
 type cacheKey struct {
-	id    ID
+	ref
 	frame int // -1: the whole
 }
 

@@ -62,6 +62,12 @@ func randomDisk(rng *rand.Rand, s *blockstore.Store, all []committed) (committed
 		base = all[rng.IntN(len(all))]
 		size = max(size, base.root.Size)
 		m = base.model.clone(size)
+	} else {
+		base.root.Domain = domains[rng.IntN(len(domains))]
+	}
+	if base.model != nil && rng.IntN(4) == 0 {
+		root, err := s.Copy(context.Background(), base.root, domains[rng.IntN(len(domains))], blockstore.CopyOptions{})
+		return committed{root, base.model}, err
 	}
 	w, err := s.NewWriter(size, base.root)
 	if err != nil {

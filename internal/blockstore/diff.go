@@ -2,7 +2,6 @@ package blockstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 )
@@ -19,18 +18,19 @@ type Change struct {
 // have different sizes, but must be in the same domain. An error ends it.
 func (s *Store) Diff(ctx context.Context, a, b Root) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		if err := errors.Join(a.supported(), b.supported()); err != nil {
+		r, err := s.open(ctx, a, b)
+		if err != nil {
 			yield(Change{}, fmt.Errorf("compare disks: %w", err))
 			return
 		}
-		d := differ{s: s, ctx: ctx, yield: yield}
+		d := differ{s: r, ctx: ctx, yield: yield}
 		d.tops[0], d.tops[1] = topLevel(blocks(a.Size)), topLevel(blocks(b.Size))
 		d.visit([2]ID{a.ID, b.ID}, d.tops, 0)
 	}
 }
 
 type differ struct {
-	s     *Store
+	s     realm
 	ctx   context.Context
 	tops  [2]int
 	yield func(Change, error) bool

@@ -12,6 +12,11 @@
 // [Image] reads one, fetching the blocks that are touched. [Store.Diff] compares
 // two without looking at what they share.
 //
+// Disks in a [Domain] with a name are encrypted: what is stored is sealed with
+// keys that only the domain's [Key] opens, and identities are keyed by it, so
+// that nothing is shared between domains. [Store.Copy] takes a disk from one
+// domain to another. Without the key there is a [KeyError].
+//
 // Bytes live in an [origami/internal/objstore.Bucket]; where each block lies is
 // in the [Index], a table of the caller's database. The index can be rebuilt
 // from the packs ([Store.RebuildIndex]). The formats are described in

@@ -12,6 +12,11 @@ var (
 	// ErrUnsupported is wrapped by errors about data that are well formed but
 	// need something this version does not do.
 	ErrUnsupported = errors.New("not supported by this version of the block store")
+	// ErrNoKey is wrapped by errors about disks whose key cannot be had; see
+	// KeyError.
+	ErrNoKey = errors.New("the key of the domain is not available")
+	// ErrWrongKey says that what is stored was not written with this key.
+	ErrWrongKey = errors.New("another key was used when this was stored")
 	// ErrClosed is wrapped by errors of a Store after Close and of a Writer
 	// after Commit or Abort.
 	ErrClosed = errors.New("already closed")

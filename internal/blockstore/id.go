@@ -104,16 +104,5 @@ func (r Root) check() error {
 	return nil
 }
 
-// supported is check, and refuses what this version cannot read.
-func (r Root) supported() error {
-	if err := r.check(); err != nil {
-		return err
-	}
-	if r.Domain != "" {
-		return fmt.Errorf("encrypted domain %q: %w", r.Domain, ErrUnsupported)
-	}
-	return nil
-}
-
 // blocks is the number of blocks of a disk of the given size.
 func blocks(size int64) int64 { return (size + BlockSize - 1) / BlockSize }

@@ -16,7 +16,7 @@ import (
 // Image is a disk in the store. Nothing is read before it is touched. Its
 // methods may be called concurrently.
 type Image struct {
-	s    *Store
+	s    realm
 	root Root
 	last atomic.Pointer[lastLeaf]
 
@@ -35,15 +35,16 @@ type lastLeaf struct {
 // Image opens the disk of a root. It reads the top of the manifest, so that a
 // root of another store is refused here.
 func (s *Store) Image(ctx context.Context, root Root) (*Image, error) {
-	if err := root.supported(); err != nil {
+	r, err := s.open(ctx, root)
+	if err != nil {
 		return nil, fmt.Errorf("open disk: %w", err)
 	}
 	if !root.ID.IsZero() {
-		if _, err := s.node(ctx, root.ID, topLevel(blocks(root.Size))); err != nil {
+		if _, err := r.node(ctx, root.ID, topLevel(blocks(root.Size))); err != nil {
 			return nil, fmt.Errorf("open disk: %w", err)
 		}
 	}
-	return &Image{s: s, root: root, touched: make(map[int64]*[fanOut / 64]uint64)}, nil
+	return &Image{s: r, root: root, touched: make(map[int64]*[fanOut / 64]uint64)}, nil
 }
 
 // Root is what the Image was opened with.
@@ -183,12 +184,12 @@ func (m *Image) Extents(ctx context.Context, off int64) iter.Seq2[disk.Extent, e
 }
 
 // readBlock fills p from block i of a leaf, beginning at in.
-func (s *Store) readBlock(l *located, i int, p []byte, in int) error {
+func (s realm) readBlock(l *located, i int, p []byte, in int) error {
 	id := l.node.child(i)
 	if s.frames > 1 && len(p) < BlockSize {
 		return s.readFrames(l, i, p, in)
 	}
-	key := cacheKey{id, -1}
+	key := cacheKey{s.ref(id), -1}
 	if len(p) == BlockSize {
 		// A whole block is decoded where it is wanted: who reads whole blocks
 		// does not come back for parts.
@@ -209,12 +210,12 @@ func (s *Store) readBlock(l *located, i int, p []byte, in int) error {
 	return nil
 }
 
-func (s *Store) readFrames(l *located, i int, p []byte, in int) error {
+func (s realm) readFrames(l *located, i int, p []byte, in int) error {
 	const size = BlockSize / maxFrames
 	id := l.node.child(i)
 	for len(p) > 0 {
 		f := in / size
-		data, err := s.cache.get(s.ctx, cacheKey{id, f}, func() (data []byte, err error) {
+		data, err := s.cache.get(s.ctx, cacheKey{s.ref(id), f}, func() (data []byte, err error) {
 			err = s.relocate(l, i, func(loc Location) error {
 				data, err = s.fetchFrame(id, loc, f)
 				return err
@@ -232,7 +233,7 @@ func (s *Store) readFrames(l *located, i int, p []byte, in int) error {
 
 // relocate calls fetch with the location of a block, and again if the location
 // was cached and has changed since.
-func (s *Store) relocate(l *located, i int, fetch func(Location) error) error {
+func (s realm) relocate(l *located, i int, fetch func(Location) error) error {
 	loc, err := s.location(l, i, false)
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ const maxLeaves = 256
 
 // located is a leaf with the locations of its blocks.
 type located struct {
-	id   ID
+	id   ref
 	node node
 	locs [fanOut]Location
 }
@@ -22,15 +22,15 @@ type located struct {
 // drop.
 type leafCache struct {
 	mu     sync.Mutex
-	leaves map[ID]*list.Element // of *located
+	leaves map[ref]*list.Element // of *located
 	recent *list.List
 }
 
 func (c *leafCache) init() {
-	c.leaves, c.recent = make(map[ID]*list.Element), list.New()
+	c.leaves, c.recent = make(map[ref]*list.Element), list.New()
 }
 
-func (c *leafCache) get(id ID) *located {
+func (c *leafCache) get(id ref) *located {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.leaves[id]
@@ -54,7 +54,7 @@ func (c *leafCache) put(l *located) {
 	}
 }
 
-func (c *leafCache) drop(id ID) {
+func (c *leafCache) drop(id ref) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.leaves[id]; e != nil {
@@ -71,7 +71,7 @@ func (c *leafCache) clear() {
 
 // leaf returns leaf number n of a tree with the locations of its blocks, or nil
 // if all of it is zero. A block that the index does not know has no location.
-func (s *Store) leaf(ctx context.Context, root Root, n int64) (*located, error) {
+func (s realm) leaf(ctx context.Context, root Root, n int64) (*located, error) {
 	id, err := s.descend(ctx, root, 0, n)
 	if err != nil || id.IsZero() {
 		return nil, err
@@ -79,15 +79,15 @@ func (s *Store) leaf(ctx context.Context, root Root, n int64) (*located, error) 
 	return s.locate(ctx, id)
 }
 
-func (s *Store) locate(ctx context.Context, id ID) (*located, error) {
-	if l := s.leaves.get(id); l != nil {
+func (s realm) locate(ctx context.Context, id ID) (*located, error) {
+	if l := s.leaves.get(s.ref(id)); l != nil {
 		return l, nil
 	}
 	nd, err := s.node(ctx, id, 0)
 	if err != nil {
 		return nil, err
 	}
-	l := &located{id: id, node: nd}
+	l := &located{id: s.ref(id), node: nd}
 	var ids []ID
 	var at []int
 	for i := range fanOut {
@@ -95,7 +95,7 @@ func (s *Store) locate(ctx context.Context, id ID) (*located, error) {
 			ids, at = append(ids, child), append(at, i)
 		}
 	}
-	locs, err := s.lookups.do(ctx, ids)
+	locs, err := s.lookups.do(ctx, s.domain, ids)
 	if err != nil {
 		return nil, s.closedErr(err)
 	}
@@ -107,7 +107,7 @@ func (s *Store) locate(ctx context.Context, id ID) (*located, error) {
 }
 
 // location returns where block i of a leaf is. Fresh asks the index again.
-func (s *Store) location(l *located, i int, fresh bool) (Location, error) {
+func (s realm) location(l *located, i int, fresh bool) (Location, error) {
 	if loc := l.locs[i]; !fresh && !loc.IsZero() {
 		return loc, nil
 	}

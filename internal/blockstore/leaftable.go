@@ -250,8 +250,8 @@ func (t *leafTable) store(ctx context.Context, level int, numbers []int64, child
 			}
 			buf = appendNode(buf, level, ids)
 			plain := buf[len(buf)-nodeSize:]
-			id := ID(sha256.Sum256(plain))
-			items, all = append(items, item{id, plain}), append(all, id)
+			id := t.w.s.identity(sha256.Sum256(plain))
+			items, all = append(items, item{id: id, plain: plain}), append(all, id)
 		}
 		out, err := t.w.s.put(ctx, kindNode, items)
 		t.w.depend(out)
@@ -263,7 +263,7 @@ func (t *leafTable) store(ctx context.Context, level int, numbers []int64, child
 }
 
 // childrenOf returns the children of node number n at a level of a tree.
-func (s *Store) childrenOf(ctx context.Context, root Root, level int, n int64) (*[fanOut]ID, error) {
+func (s realm) childrenOf(ctx context.Context, root Root, level int, n int64) (*[fanOut]ID, error) {
 	id, err := s.descend(ctx, root, level, n)
 	if err != nil || id.IsZero() {
 		return new([fanOut]ID), err

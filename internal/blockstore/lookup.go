@@ -13,7 +13,7 @@ type lookups struct {
 
 	mu      sync.Mutex
 	running bool
-	next    *lookupBatch // collecting, nil if nobody waits
+	next    map[Domain]*lookupBatch // collecting; empty if nobody waits
 }
 
 type lookupBatch struct {
@@ -23,11 +23,11 @@ type lookupBatch struct {
 	done chan struct{} // closed when locs or err is valid
 }
 
-func (l *lookups) init(s *Store) { l.s = s }
+func (l *lookups) init(s *Store) { l.s, l.next = s, make(map[Domain]*lookupBatch) }
 
-// do returns the locations of ids, the zero Location for those absent.
-func (l *lookups) do(ctx context.Context, ids []ID) ([]Location, error) {
-	b, start := l.join(ids)
+// do returns the locations of ids in a domain, the zero Location for those absent.
+func (l *lookups) do(ctx context.Context, d Domain, ids []ID) ([]Location, error) {
+	b, start := l.join(d, ids)
 	select {
 	case <-b.done:
 	case <-ctx.Done():
@@ -39,13 +39,14 @@ func (l *lookups) do(ctx context.Context, ids []ID) ([]Location, error) {
 	return b.locs[start : start+len(ids)], nil
 }
 
-func (l *lookups) join(ids []ID) (b *lookupBatch, start int) {
+func (l *lookups) join(d Domain, ids []ID) (b *lookupBatch, start int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.next == nil {
-		l.next = &lookupBatch{done: make(chan struct{})}
+	if b = l.next[d]; b == nil {
+		b = &lookupBatch{done: make(chan struct{})}
+		l.next[d] = b
 	}
-	b, start = l.next, len(l.next.ids)
+	start = len(b.ids)
 	b.ids = append(b.ids, ids...)
 	if !l.running {
 		l.running = true
@@ -58,24 +59,26 @@ func (l *lookups) join(ids []ID) (b *lookupBatch, start int) {
 func (l *lookups) run() {
 	for {
 		l.mu.Lock()
-		b := l.next
-		l.next = nil
-		l.running = b != nil
+		next := l.next
+		l.next = make(map[Domain]*lookupBatch)
+		l.running = len(next) > 0
 		l.mu.Unlock()
-		if b == nil {
+		if len(next) == 0 {
 			return
 		}
-		b.locs, b.err = l.s.lookup(b.ids)
-		close(b.done)
+		for d, b := range next {
+			b.locs, b.err = l.s.lookup(d, b.ids)
+			close(b.done)
+		}
 	}
 }
 
 // lookup asks the index, in pieces of MaxLookup.
-func (s *Store) lookup(ids []ID) ([]Location, error) {
+func (s *Store) lookup(d Domain, ids []ID) ([]Location, error) {
 	all := make([]Location, 0, len(ids))
 	for len(ids) > 0 {
 		n := min(len(ids), MaxLookup)
-		locs, err := s.index.Lookup(s.ctx, "", ids[:n])
+		locs, err := s.index.Lookup(s.ctx, d, ids[:n])
 		if err != nil {
 			return nil, err
 		}
@@ -90,8 +93,8 @@ func (s *Store) lookup(ids []ID) ([]Location, error) {
 
 // resolve is lookups.do that fails for an absent block. One that lies in a
 // pack not yet sealed is sealed to be read.
-func (s *Store) resolve(ctx context.Context, ids []ID) ([]Location, error) {
-	locs, err := s.lookups.do(ctx, ids)
+func (s realm) resolve(ctx context.Context, ids []ID) ([]Location, error) {
+	locs, err := s.lookups.do(ctx, s.domain, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +111,7 @@ func (s *Store) resolve(ctx context.Context, ids []ID) ([]Location, error) {
 	if !missing {
 		return locs, nil
 	}
-	if locs, err = s.lookups.do(ctx, ids); err != nil {
+	if locs, err = s.lookups.do(ctx, s.domain, ids); err != nil {
 		return nil, err
 	}
 	for i, id := range ids {
@@ -120,9 +123,9 @@ func (s *Store) resolve(ctx context.Context, ids []ID) ([]Location, error) {
 }
 
 // settleClaim seals the pack that a block is in, if it is on its way.
-func (s *Store) settleClaim(ctx context.Context, id ID) error {
+func (s realm) settleClaim(ctx context.Context, id ID) error {
 	s.claimMu.Lock()
-	c := s.claims[id]
+	c := s.claims[s.ref(id)]
 	s.claimMu.Unlock()
 	if c == nil {
 		return nil

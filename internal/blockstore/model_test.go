@@ -28,7 +28,7 @@ func TestModel(t *testing.T) {
 		cfg := small()
 		cfg.SubFrames = rapid.Bool().Draw(t, "frames")
 		cfg.Codec = rapid.SampledFrom([]blockstore.Codec{blockstore.CodecZstd, blockstore.CodecS2, blockstore.CodecRaw}).Draw(t, "codec")
-		m := &machine{cfg: cfg, w: openWorld(t, durabletest.New(), cfg)}
+		m := &machine{cfg: cfg, domains: domains, w: openWorld(t, durabletest.New(), cfg)}
 		defer func() { m.w.close(t) }()
 		for range rapid.IntRange(1, 15).Draw(t, "ops") {
 			m.step(t)
@@ -40,13 +40,14 @@ func TestModel(t *testing.T) {
 }
 
 type machine struct {
-	cfg   blockstore.Config
-	w     *world
-	disks []committed
+	cfg     blockstore.Config
+	domains []blockstore.Domain // of new disks
+	w       *world
+	disks   []committed
 }
 
 func (m *machine) step(t *rapid.T) {
-	switch rapid.SampledFrom([]string{"write", "write", "write", "crash", "reopen", "diff", "rebuild"}).Draw(t, "op") {
+	switch rapid.SampledFrom([]string{"write", "write", "write", "crash", "reopen", "diff", "rebuild", "copy"}).Draw(t, "op") {
 	case "write":
 		m.write(t)
 	case "crash":
@@ -56,6 +57,8 @@ func (m *machine) step(t *rapid.T) {
 		m.w = openWorld(t, m.w.fs, m.cfg)
 	case "diff":
 		m.diff(t)
+	case "copy":
+		m.copy(t)
 	case "rebuild":
 		if err := m.w.RebuildIndex(context.Background()); err != nil {
 			t.Fatal(err)
@@ -84,6 +87,8 @@ func (m *machine) write(t *rapid.T) {
 	mod := newModel(size)
 	if base.model != nil {
 		mod = base.model.clone(size)
+	} else {
+		base.root.Domain = rapid.SampledFrom(m.domains).Draw(t, "domain")
 	}
 	w, err := m.w.NewWriter(size, base.root)
 	if err != nil {
@@ -136,6 +141,24 @@ func change(t *rapid.T, w *blockstore.Writer, mod *model) error {
 	return err
 }
 
+// copy copies a disk into a domain, perhaps the one that it is in.
+func (m *machine) copy(t *rapid.T) {
+	if len(m.disks) == 0 {
+		return
+	}
+	d := rapid.SampledFrom(m.disks).Draw(t, "disk")
+	to := rapid.SampledFrom(domains).Draw(t, "domain")
+	root, err := m.w.Copy(context.Background(), d.root, to, blockstore.CopyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if root.Domain != to || to == d.root.Domain && root != d.root {
+		t.Fatalf("copy of %v into %q is %v", d.root, to, root)
+	}
+	m.disks = append(m.disks, committed{root, d.model})
+	d.model.check(t, m.w.Store, root)
+}
+
 // diff compares two disks with each other and with their models.
 func (m *machine) diff(t *rapid.T) {
 	if len(m.disks) == 0 {
@@ -143,6 +166,14 @@ func (m *machine) diff(t *rapid.T) {
 	}
 	a := rapid.SampledFrom(m.disks).Draw(t, "a")
 	b := rapid.SampledFrom(m.disks).Draw(t, "b")
+	if a.root.Domain != b.root.Domain {
+		for _, err := range m.w.Diff(context.Background(), a.root, b.root) {
+			if err == nil {
+				t.Fatal("Diff compares disks of different domains")
+			}
+		}
+		return
+	}
 	want := make(map[int64]bool)
 	for n := range union(a.model.blocks, b.model.blocks) {
 		want[n] = string(padded(a.model.blocks[n])) != string(padded(b.model.blocks[n]))

@@ -17,22 +17,42 @@ const (
 	packVersion = 1
 	headerFixed = 40
 	maxHeader   = headerFixed + 2*1024 + 4
+	flagSealed  = 1
 	footerMagic = "ORIGFOOT"
 	entrySize   = 40
 	trailerSize = 52
 	maxPackSize = math.MaxInt32
 )
 
-// header returns the header of an unencrypted pack.
-func (p Pack) header() []byte {
+// begin returns the header of a pack up to the wrapped data key.
+func (p Pack) begin() []byte {
 	le := binary.LittleEndian
-	b := make([]byte, headerFixed, headerFixed+4)
+	b := make([]byte, headerFixed, maxHeader)
 	copy(b, packMagic)
 	le.PutUint16(b[8:], packVersion)
 	b[10] = byte(p.Class)
+	if p.Domain != "" {
+		b[11] = flagSealed
+		le.PutUint16(b[12:], uint16(len(p.Domain)))
+		le.PutUint16(b[14:], wrappedSize)
+	}
 	copy(b[16:], p.ID[:])
 	le.PutUint64(b[32:], uint64(p.Created.UnixNano()))
-	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return append(b, p.Domain...)
+}
+
+// endHeader completes what begin returned; the unencrypted domain has no
+// wrapped key.
+func endHeader(b, wrapped []byte) []byte {
+	b = append(b, wrapped...)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// divideHeader divides the header of a pack of an encrypted domain into what
+// begin returned and the wrapped key.
+func divideHeader(b []byte) (begin, wrapped []byte) {
+	at := len(b) - 4 - wrappedSize
+	return b[:at], b[at : len(b)-4]
 }
 
 // parseHeader decodes the header at the beginning of b, which may go on, and
@@ -54,9 +74,13 @@ func parseHeader(b []byte) (Pack, int, error) {
 	if le.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) {
 		return p, 0, malformed("pack header fails its checksum")
 	}
-	if b[11] != 0 || domain != 0 || key != 0 {
-		return p, 0, ErrUnsupported
+	switch {
+	case b[11] > flagSealed || b[11] == flagSealed && key != wrappedSize:
+		return p, 0, fmt.Errorf("pack with flags %#x and a data key of %d bytes: %w", b[11], key, ErrUnsupported)
+	case b[11] == 0 && domain+key != 0 || b[11] == flagSealed && domain == 0:
+		return p, 0, malformed("pack with flags %#x and a domain of %d bytes", b[11], domain)
 	}
+	p.Domain = Domain(b[headerFixed : headerFixed+domain])
 	p.Class = Class(b[10])
 	if p.Class != ClassData && p.Class != ClassMeta {
 		return p, 0, malformed("pack of class %d", p.Class)

@@ -15,9 +15,11 @@ import (
 // pack is a pack being written. It is open while records are appended, then
 // sealed, and in the end done: durable and in the index, or failed for good.
 type pack struct {
-	s    *Store
-	info Pack
-	done chan struct{} // closed when it is settled
+	s      realm
+	info   Pack
+	cipher *packCipher   // nil in the unencrypted domain
+	seq    atomic.Uint32 // of the last record that was sealed
+	done   chan struct{} // closed when it is settled
 
 	mu      sync.Mutex
 	w       objstore.ObjectWriter // nil unless open
@@ -34,15 +36,17 @@ type pack struct {
 var errSealed = errors.New("pack is sealed")
 
 // newPack begins a pack in the bucket.
-func (s *Store) newPack(class Class) (*pack, error) {
+func (s realm) newPack(class Class) (*pack, error) {
 	p := &pack{s: s, done: make(chan struct{})}
-	p.info = Pack{Class: class, Created: time.Unix(0, time.Now().UnixNano()).UTC()}
+	p.info = Pack{Class: class, Domain: s.domain, Created: time.Unix(0, time.Now().UnixNano()).UTC()}
 	rand.Read(p.info.ID[:])
+	if err := p.begin(); err != nil {
+		return nil, err
+	}
 	w, err := s.bucket.Create(s.ctx, p.info.ID.object())
 	if err != nil {
 		return nil, err
 	}
-	p.header = p.info.header()
 	if _, err := w.Write(p.header); err != nil {
 		return nil, errors.Join(err, w.Abort())
 	}
@@ -50,30 +54,66 @@ func (s *Store) newPack(class Class) (*pack, error) {
 	return p, nil
 }
 
+// begin makes the header, and the data key that it holds.
+func (p *pack) begin() (err error) {
+	var wrapped []byte
+	begin := p.info.begin()
+	if p.s.encrypted() {
+		if p.cipher, wrapped, err = p.s.newDataKey(p.info.ID, begin); err != nil {
+			return err
+		}
+	}
+	p.header = endHeader(begin, wrapped)
+	return nil
+}
+
+// slot is where an open pack is found.
+type slot struct {
+	class Class
+	tag   tag
+}
+
+func (p *pack) slot() slot { return slot{p.info.Class, p.s.tag} }
+
 // openPack returns the open pack of a class.
-func (s *Store) openPack(class Class) (*pack, error) {
+func (s realm) openPack(class Class) (*pack, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
 		return nil, ErrClosed
 	}
-	if p := s.open[class]; p != nil {
+	if p := s.packs[slot{class, s.tag}]; p != nil {
 		return p, nil
 	}
 	p, err := s.newPack(class)
 	if err != nil {
 		return nil, err
 	}
-	s.open[class] = p
+	s.packs[p.slot()] = p
 	return p, nil
 }
 
-// store appends a record to an open pack and makes c the claim of that pack.
-func (s *Store) store(class Class, c *claim, id ID, record []byte) error {
+// store appends a record, encrypted if the realm is, to an open pack and makes
+// c the claim of that pack. It returns how many bytes it has appended.
+func (s realm) store(class Class, c *claim, id ID, clear []byte) (int, error) {
+	var sealed []byte
+	if s.encrypted() {
+		sealed = s.buffers.get()
+		defer func() { s.buffers.put(sealed) }()
+	}
 	for {
 		p, err := s.openPack(class)
 		if err != nil {
-			return fmt.Errorf("begin pack: %w", err)
+			return 0, fmt.Errorf("begin pack: %w", err)
+		}
+		record := clear
+		if p.cipher != nil {
+			// Sealed outside of the lock of the pack. If the pack is closed
+			// before the record comes, its sequence number stays unused.
+			if sealed, err = p.cipher.seal(sealed, clear, p.seq.Add(1)); err != nil {
+				return 0, fmt.Errorf("encrypt block: %w", err)
+			}
+			record = sealed
 		}
 		full, err := p.append(c, id, record)
 		if err == errSealed {
@@ -81,13 +121,13 @@ func (s *Store) store(class Class, c *claim, id ID, record []byte) error {
 		}
 		if err != nil {
 			s.leave(p)
-			return fmt.Errorf("append to pack %v: %w", p.info.ID, err)
+			return 0, fmt.Errorf("append to pack %v: %w", p.info.ID, err)
 		}
 		if full {
 			p.seal()
 		}
 		s.stats.bytesStored.Add(int64(len(record)))
-		return nil
+		return len(record), nil
 	}
 }
 
@@ -114,8 +154,8 @@ func (p *pack) append(c *claim, id ID, record []byte) (full bool, err error) {
 func (s *Store) leave(p *pack) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open[p.info.Class] == p {
-		delete(s.open, p.info.Class)
+	if s.packs[p.slot()] == p {
+		delete(s.packs, p.slot())
 	}
 }
 

@@ -129,11 +129,11 @@ func (w *Writer) storePart(p *partial, had ID) (ID, stored, error) {
 		}
 	}
 	block := p.buf[:BlockSize]
-	id := identify(block)
+	id := w.s.identify(block)
 	if id.IsZero() || id == had {
 		return id, stored{}, nil
 	}
-	out, err := w.s.put(w.s.ctx, kindBlock, []item{{id, block}})
+	out, err := w.s.put(w.s.ctx, kindBlock, []item{{id: id, plain: block}})
 	return id, out, err
 }
 

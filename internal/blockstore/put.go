@@ -9,7 +9,7 @@ import (
 // claim says that a block is on its way into the index: its owner looks it up
 // and stores it, all others that come upon the block wait for the claim.
 type claim struct {
-	id   ID
+	ref  ref
 	done chan struct{} // closed when pack and err are valid
 	pack *pack         // where it will be; nil if the index has it already
 	err  error         // the owner could not store it
@@ -17,8 +17,9 @@ type claim struct {
 
 // item is something to be stored.
 type item struct {
-	id    ID
-	plain []byte
+	id     ID
+	plain  []byte
+	record []byte // of plain, not encrypted and perhaps under another identity; may be nil
 }
 
 // stored says what came of storing items.
@@ -35,7 +36,7 @@ func (a *stored) depend(p *pack) {
 }
 
 // put stores the items that the store does not have and is not about to have.
-func (s *Store) put(ctx context.Context, k kind, items []item) (stored, error) {
+func (s realm) put(ctx context.Context, k kind, items []item) (stored, error) {
 	var out stored
 	for len(items) > 0 {
 		mine, others := s.claim(items)
@@ -64,16 +65,16 @@ type claimed struct {
 }
 
 // claim divides items into those that are ours to store, and the rest.
-func (s *Store) claim(items []item) (mine, others []claimed) {
+func (s realm) claim(items []item) (mine, others []claimed) {
 	s.claimMu.Lock()
 	defer s.claimMu.Unlock()
 	for _, it := range items {
-		if c := s.claims[it.id]; c != nil {
+		if c := s.claims[s.ref(it.id)]; c != nil {
 			others = append(others, claimed{it, c})
 			continue
 		}
-		c := &claim{id: it.id, done: make(chan struct{})}
-		s.claims[it.id] = c
+		c := &claim{ref: s.ref(it.id), done: make(chan struct{})}
+		s.claims[c.ref] = c
 		mine = append(mine, claimed{it, c})
 	}
 	return mine, others
@@ -103,7 +104,7 @@ func (c claimed) await(ctx context.Context, out *stored) (bool, error) {
 
 // fulfil looks up the claimed items and stores those that are absent. All
 // claims are settled when it returns.
-func (s *Store) fulfil(ctx context.Context, k kind, mine []claimed, out *stored) error {
+func (s realm) fulfil(ctx context.Context, k kind, mine []claimed, out *stored) error {
 	if len(mine) == 0 {
 		return nil
 	}
@@ -111,7 +112,7 @@ func (s *Store) fulfil(ctx context.Context, k kind, mine []claimed, out *stored)
 	for i, c := range mine {
 		ids[i] = c.id
 	}
-	locs, err := s.lookups.do(ctx, ids)
+	locs, err := s.lookups.do(ctx, s.domain, ids)
 	if err != nil {
 		err = fmt.Errorf("look up %d blocks: %w", len(ids), err)
 	}
@@ -129,20 +130,24 @@ func (s *Store) fulfil(ctx context.Context, k kind, mine []claimed, out *stored)
 }
 
 // encode stores one item.
-func (s *Store) encode(k kind, c claimed, out *stored) error {
+func (s realm) encode(k kind, c claimed, out *stored) error {
 	buf := s.buffers.get()
 	defer func() { s.buffers.put(buf) }()
 	frames, codec := 1, packedZstd
 	if k == kindBlock {
 		frames, codec = s.frames, s.codec.packed()
 	}
-	record := s.comp.appendRecord(buf[:0], k, c.id, c.plain, codec, frames)
-	if err := s.store(k.class(), c.claim, c.id, record); err != nil {
+	record := adopt(c.record, c.id, frames)
+	if record == nil {
+		record = s.comp.appendRecord(buf[:0], k, c.id, c.plain, codec, frames)
+	}
+	n, err := s.store(k.class(), c.claim, c.id, record)
+	if err != nil {
 		return err
 	}
 	out.depend(c.claim.pack)
 	out.fresh++
-	out.bytes += int64(len(record))
+	out.bytes += int64(n)
 	return nil
 }
 
@@ -151,8 +156,8 @@ func (s *Store) release(claims iter.Seq[*claim]) {
 	s.claimMu.Lock()
 	defer s.claimMu.Unlock()
 	for c := range claims {
-		if s.claims[c.id] == c {
-			delete(s.claims, c.id)
+		if s.claims[c.ref] == c {
+			delete(s.claims, c.ref)
 		}
 	}
 }

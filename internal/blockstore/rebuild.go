@@ -16,7 +16,7 @@ import (
 func (s *Store) RebuildIndex(ctx context.Context) error {
 	var all []Pack
 	var damage []error
-	for id, err := range s.packs(ctx) {
+	for id, err := range s.listPacks(ctx) {
 		if err != nil {
 			return fmt.Errorf("rebuild index: %w", err)
 		}
@@ -134,7 +134,7 @@ func (s *Store) scan(ctx context.Context, p *Pack, off int64) ([]Entry, error) {
 		}
 		h, err := parseHead(b)
 		length := int64(h.size() + h.stored)
-		if err != nil || h.kind.class() != p.Class || length > p.Size-off {
+		if err != nil || h.kind.class() != p.Class || h.encrypted != (p.Domain != "") || length > p.Size-off {
 			break
 		}
 		if !seen[h.id] {

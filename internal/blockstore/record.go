@@ -13,8 +13,9 @@ const (
 	frameEntry   = 8
 	maxFrames    = 4
 	minHead      = recordFixed + frameEntry + 4
-	maxHead      = recordFixed + maxFrames*frameEntry + 4
-	maxRecord    = maxHead + BlockSize
+	seqSize      = 4 // of the sequence number, in encrypted records
+	maxHead      = recordFixed + maxFrames*frameEntry + seqSize + 4
+	maxRecord    = maxHead + BlockSize + maxFrames*tagSize
 	flagEncrypt  = 1
 	minGainParts = 16 // compression must gain 1/16, about 6 %
 )
@@ -52,6 +53,9 @@ type head struct {
 	stored int // sum of the frames
 	id     ID
 	frame  [maxFrames]frame
+
+	encrypted bool
+	seq       uint32 // in the pack, if encrypted
 }
 
 type frame struct {
@@ -59,7 +63,20 @@ type frame struct {
 	crc    uint32
 }
 
-func (h *head) size() int { return recordFixed + h.frames*frameEntry + 4 }
+func (h *head) size() int {
+	if h.encrypted {
+		return recordFixed + h.frames*frameEntry + seqSize + 4
+	}
+	return recordFixed + h.frames*frameEntry + 4
+}
+
+// most is the greatest length of what is stored.
+func (h *head) most() int {
+	if h.encrypted {
+		return h.kind.plainSize() + h.frames*tagSize
+	}
+	return h.kind.plainSize()
+}
 
 // offset is where frame i begins in the record.
 func (h *head) offset(i int) int {
@@ -83,6 +100,10 @@ func (h *head) put(b []byte) {
 		le.PutUint32(b[recordFixed+i*frameEntry+4:], f.crc)
 	}
 	end := h.size() - 4
+	if h.encrypted {
+		b[6] = flagEncrypt
+		le.PutUint32(b[end-seqSize:], h.seq)
+	}
 	le.PutUint32(b[end:], crc32.Checksum(b[:end], castagnoli))
 }
 
@@ -97,22 +118,23 @@ func parseHead(b []byte) (head, error) {
 	if h.frames != 1 && (h.frames != maxFrames || h.kind != kindBlock) {
 		return h, malformed("record of %d frames", h.frames)
 	}
+	h.encrypted = b[6] == flagEncrypt
 	end := h.size() - 4
 	if len(b) < end+4 || le.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) {
 		return h, malformed("record head fails its checksum")
 	}
-	if b[6]&flagEncrypt != 0 {
-		return h, ErrUnsupported
-	}
-	if b[6] != 0 || h.kind != kindBlock && h.kind != kindNode || h.codec > packedS2 {
+	if b[6] > flagEncrypt || h.kind != kindBlock && h.kind != kindNode || h.codec > packedS2 {
 		return h, malformed("record of type %d, codec %d, flags %#x", h.kind, h.codec, b[6])
 	}
 	h.stored = int(le.Uint32(b[12:]))
-	if plain := h.kind.plainSize(); int(le.Uint32(b[8:])) != plain || h.stored > plain {
+	if plain := h.kind.plainSize(); int(le.Uint32(b[8:])) != plain || h.stored > h.most() {
 		return h, malformed("record of %d bytes, %d plain", h.stored, le.Uint32(b[8:]))
 	}
 	copy(h.id[:], b[16:])
-	return h, h.parseFrames(b[recordFixed:end])
+	if h.encrypted {
+		h.seq = le.Uint32(b[end-seqSize:])
+	}
+	return h, h.parseFrames(b[recordFixed:])
 }
 
 func (h *head) parseFrames(table []byte) error {
@@ -121,6 +143,9 @@ func (h *head) parseFrames(table []byte) error {
 		f := frame{int(le.Uint32(table[i*frameEntry:])), le.Uint32(table[i*frameEntry+4:])}
 		if f.length > h.stored-sum {
 			return malformed("frames longer than their record")
+		}
+		if h.encrypted && f.length < tagSize {
+			return malformed("encrypted frame of %d bytes", f.length)
 		}
 		h.frame[i] = f
 		sum += f.length
@@ -148,6 +173,21 @@ func (c *compressor) appendRecord(dst []byte, k kind, id ID, plain []byte, codec
 	return dst
 }
 
+// adopt gives a record another identity, in place. It returns nil for one that
+// is missing or divided otherwise than new ones.
+func adopt(record []byte, id ID, frames int) []byte {
+	if record == nil {
+		return nil
+	}
+	h, err := parseHead(record)
+	if err != nil || h.frames != frames {
+		return nil
+	}
+	h.id = id
+	h.put(record)
+	return record
+}
+
 func (c *compressor) appendFrames(dst []byte, h *head, plain []byte) []byte {
 	start, share := len(dst), len(plain)/h.frames
 	for i := range h.frames {
@@ -159,24 +199,35 @@ func (c *compressor) appendFrames(dst []byte, h *head, plain []byte) []byte {
 	return dst
 }
 
-// decodeFrame fills dst with frame i, of which b holds the stored bytes.
-func (c *compressor) decodeFrame(dst []byte, h *head, i int, b []byte) error {
+// checkFrame checks the stored bytes of frame i.
+func (h *head) checkFrame(i int, b []byte) error {
 	if crc32.Checksum(b, castagnoli) != h.frame[i].crc {
 		return malformed("frame %d fails its checksum", i)
 	}
-	return c.decompress(h.codec, dst, b)
+	return nil
 }
 
-// decodeRecord fills dst with the plain bytes of a whole record. It does not
-// check the identity.
-func (c *compressor) decodeRecord(dst []byte, h *head, record []byte) error {
+// checkFrames checks all frames of a whole record.
+func (h *head) checkFrames(record []byte) error {
 	if len(record) != h.size()+h.stored {
 		return malformed("record of %d bytes, want %d", len(record), h.size()+h.stored)
 	}
+	for i := range h.frames {
+		at := h.offset(i)
+		if err := h.checkFrame(i, record[at:at+h.frame[i].length]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decodeRecord fills dst with the plain bytes of a whole record that is not
+// encrypted and has been checked. It does not check the identity.
+func (c *compressor) decodeRecord(dst []byte, h *head, record []byte) error {
 	share := len(dst) / h.frames
 	for i := range h.frames {
 		at := h.offset(i)
-		if err := c.decodeFrame(dst[i*share:(i+1)*share], h, i, record[at:at+h.frame[i].length]); err != nil {
+		if err := c.decompress(h.codec, dst[i*share:(i+1)*share], record[at:at+h.frame[i].length]); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -26,12 +25,13 @@ type Share struct {
 // no blocks.
 func (s *Store) Shares(ctx context.Context, roots []Root) ([]Share, error) {
 	c := newCensus(s)
-	for i, r := range roots {
-		if err := r.supported(); err != nil {
+	for i, root := range roots {
+		r, err := c.realm(ctx, root)
+		if err != nil {
 			return nil, fmt.Errorf("count shares: %w", err)
 		}
-		if !r.ID.IsZero() {
-			c.add(topLevel(blocks(r.Size)), r.ID, c.sets.of(i))
+		if !root.ID.IsZero() {
+			c.add(topLevel(blocks(root.Size)), r.ref(root.ID), c.sets.of(i))
 		}
 	}
 	for level := maxLevel; level >= 0; level-- {
@@ -53,21 +53,36 @@ const maxLevel = 3
 type census struct {
 	s      *Store
 	sets   *sets
-	levels [maxLevel + 1]map[ID]setID
-	blocks map[ID]setID
+	realms map[tag]realm
+	levels [maxLevel + 1]map[ref]setID
+	blocks map[ref]setID
 	totals map[setID]*Share
 }
 
 func newCensus(s *Store) *census {
-	c := &census{s: s, sets: newSets(), blocks: make(map[ID]setID), totals: make(map[setID]*Share)}
+	c := &census{s: s, sets: newSets(), realms: make(map[tag]realm), blocks: make(map[ref]setID), totals: make(map[setID]*Share)}
 	for i := range c.levels {
-		c.levels[i] = make(map[ID]setID)
+		c.levels[i] = make(map[ref]setID)
 	}
 	return c
 }
 
+// realm returns the realm of a disk and remembers it.
+func (c *census) realm(ctx context.Context, root Root) (realm, error) {
+	for _, r := range c.realms {
+		if r.domain == root.Domain {
+			return r, root.check()
+		}
+	}
+	r, err := c.s.open(ctx, root)
+	if err == nil {
+		c.realms[r.tag] = r
+	}
+	return r, err
+}
+
 // add notes that a set of disks refers to a node, or, at level -1, a block.
-func (c *census) add(level int, id ID, by setID) {
+func (c *census) add(level int, id ref, by setID) {
 	m := c.blocks
 	if level >= 0 {
 		m = c.levels[level]
@@ -85,13 +100,13 @@ func (c *census) descend(ctx context.Context, level int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		nd, err := c.s.node(ctx, id, level)
+		nd, err := c.realms[id.tag].node(ctx, id.id, level)
 		if err != nil {
 			return err
 		}
 		for i := range fanOut {
 			if child := nd.child(i); !child.IsZero() {
-				c.add(level-1, child, by)
+				c.add(level-1, ref{id.tag, child}, by)
 			}
 		}
 	}
@@ -100,18 +115,33 @@ func (c *census) descend(ctx context.Context, level int) error {
 }
 
 // count adds the records of blocks or nodes to the totals.
-func (c *census) count(ctx context.Context, records map[ID]setID, isBlock bool) error {
-	ids := slices.SortedFunc(maps.Keys(records), func(a, b ID) int { return slices.Compare(a[:], b[:]) })
+func (c *census) count(ctx context.Context, records map[ref]setID, isBlock bool) error {
+	byRealm := make(map[tag][]ID)
+	for r := range records {
+		byRealm[r.tag] = append(byRealm[r.tag], r.id)
+	}
+	for tag, ids := range byRealm {
+		slices.SortFunc(ids, func(a, b ID) int { return slices.Compare(a[:], b[:]) })
+		if err := c.countIn(ctx, c.realms[tag], ids, records, isBlock); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countIn adds the records of one realm.
+func (c *census) countIn(ctx context.Context, r realm, ids []ID, records map[ref]setID, isBlock bool) error {
 	for some := range slices.Chunk(ids, MaxLookup) {
-		locs, err := c.s.resolve(ctx, some)
+		locs, err := r.resolve(ctx, some)
 		if err != nil {
 			return err
 		}
 		for i, id := range some {
-			t := c.totals[records[id]]
+			set := records[r.ref(id)]
+			t := c.totals[set]
 			if t == nil {
 				t = new(Share)
-				c.totals[records[id]] = t
+				c.totals[set] = t
 			}
 			t.StoredBytes += int64(locs[i].Length)
 			if isBlock {

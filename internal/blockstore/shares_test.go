@@ -3,9 +3,11 @@ package blockstore_test
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"origami/internal/blockstore"
@@ -17,7 +19,7 @@ import (
 func TestShares(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{cfg: small(), w: openWorld(t, durabletest.New(), small())}
+		m := &machine{cfg: small(), domains: domains[:1], w: openWorld(t, durabletest.New(), small())}
 		defer func() { m.w.close(t) }()
 		for range rapid.IntRange(1, 8).Draw(t, "disks") {
 			m.write(t)
@@ -159,5 +161,30 @@ func TestSharesRefused(t *testing.T) {
 	other := blockstore.Root{ID: blockstore.ID{1}, Size: leaf, Domain: "arn:aws:kms:x"}
 	if s, err := w.Shares(t.Context(), []blockstore.Root{other}); err == nil {
 		t.Errorf("Shares of a disk of another domain = %+v", s)
+	}
+}
+
+// Disks of different domains have nothing in common.
+func TestSharesOfDomains(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var roots []blockstore.Root
+	for _, d := range domains {
+		roots = append(roots,
+			mustCreate(t, w.Store, leaf, blockstore.Root{Domain: d}, write{0, pattern(7, 2*block)}),
+			mustCreate(t, w.Store, leaf, blockstore.Root{Domain: d}, write{0, pattern(7, 2*block)}, write{2 * block, pattern(15, block)}))
+	}
+	shares, err := w.Shares(t.Context(), roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]int64)
+	for _, s := range shares {
+		got[fmt.Sprint(s.Disks)] = s.Blocks
+	}
+	// Besides the blocks, each disk has a leaf of its own.
+	want := map[string]int64{"[0]": 0, "[0 1]": 2, "[1]": 1, "[2]": 0, "[2 3]": 2, "[3]": 1, "[4]": 0, "[4 5]": 2, "[5]": 1}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("shares (-want +got):\n%s", d)
 	}
 }

@@ -23,6 +23,9 @@ type Config struct {
 	// Codec compresses new blocks.
 	Codec Codec
 
+	// Keys has the keys of encrypted domains. Without it there are none.
+	Keys Keys
+
 	// SubFrames stores new blocks as four frames of 128 KiB, so that small
 	// reads fetch and decode a quarter, and fills the cache by the quarter.
 	// Such reads check only the CRC: the identity covers the whole block.
@@ -50,6 +53,7 @@ const (
 type Store struct {
 	bucket   objstore.Bucket
 	index    Index
+	keys     Keys
 	log      *slog.Logger
 	codec    Codec
 	frames   int // of new blocks, and the unit of the cache
@@ -60,6 +64,7 @@ type Store struct {
 	cache   *cache
 	leaves  leafCache
 	lookups lookups
+	ciphers ciphers
 
 	ctx     context.Context // ends at Close
 	stop    context.CancelFunc
@@ -69,11 +74,12 @@ type Store struct {
 	bg     sync.WaitGroup // background work
 	closed bool           // Close waits for bg, or has
 
-	mu   sync.Mutex
-	open map[Class]*pack // the packs that records are appended to
+	mu      sync.Mutex
+	packs   map[slot]*pack // that records are appended to
+	writers map[tag]int    // under way
 
 	claimMu sync.Mutex
-	claims  map[ID]*claim // what is on its way into the index
+	claims  map[ref]*claim // what is on its way into the index
 
 	stats counters
 }
@@ -99,11 +105,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open block store: %w", err)
 	}
 	s := &Store{
-		bucket: cfg.Bucket, index: cfg.Index, log: cfg.Logger, codec: cfg.Codec,
+		bucket: cfg.Bucket, index: cfg.Index, keys: cfg.Keys, log: cfg.Logger, codec: cfg.Codec,
 		frames: 1, packSize: cfg.PackSize, comp: comp,
 		buffers: make(bufferPool, 2*runtime.GOMAXPROCS(0)),
 		sealing: make(chan struct{}, 2),
-		open:    make(map[Class]*pack), claims: make(map[ID]*claim),
+		packs:   make(map[slot]*pack), claims: make(map[ref]*claim), writers: make(map[tag]int),
 	}
 	if cfg.SubFrames {
 		s.frames = maxFrames
@@ -121,6 +127,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.leaves.init()
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.lookups.init(s)
+	s.ciphers.init()
 	if err := s.census(ctx); err != nil {
 		s.stop()
 		comp.close()
@@ -143,7 +150,7 @@ func (s *Store) census(ctx context.Context) error {
 	s.stats.packs.Store(int64(len(known)))
 	s.stats.storedBytes.Store(stored)
 	s.stats.garbage.Store(0)
-	for id, err := range s.packs(ctx) {
+	for id, err := range s.listPacks(ctx) {
 		if err != nil {
 			return err
 		}
@@ -159,8 +166,8 @@ func (s *Store) census(ctx context.Context) error {
 	return nil
 }
 
-// packs yields the packs in the bucket. Other names there are not ours.
-func (s *Store) packs(ctx context.Context) func(yield func(PackID, error) bool) {
+// listPacks yields the packs in the bucket. Other names there are not ours.
+func (s *Store) listPacks(ctx context.Context) func(yield func(PackID, error) bool) {
 	return func(yield func(PackID, error) bool) {
 		for name, err := range s.bucket.List(ctx, packPrefix) {
 			if err != nil {
@@ -184,10 +191,10 @@ func (s *Store) packs(ctx context.Context) func(yield func(PackID, error) bool) 
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.stop()
-	for _, p := range s.open {
+	for _, p := range s.packs {
 		p.fail(ErrClosed)
 	}
-	clear(s.open)
+	clear(s.packs)
 	s.mu.Unlock()
 
 	s.bgMu.Lock()

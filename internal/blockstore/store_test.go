@@ -42,7 +42,7 @@ type tb interface {
 
 // small is a configuration in which little data fills packs and the cache.
 func small() blockstore.Config {
-	return blockstore.Config{PackSize: 2 << 10, CacheBytes: 4 << 20}
+	return blockstore.Config{PackSize: 2 << 10, CacheBytes: 4 << 20, Keys: newKeyring()}
 }
 
 func openWorld(t tb, fsys *durabletest.CrashFS, cfg blockstore.Config) *world {

@@ -17,14 +17,15 @@ type Usage struct {
 // no blocks.
 func (s *Store) Usage(ctx context.Context, root Root) (Usage, error) {
 	var u Usage
-	if err := root.supported(); err != nil {
+	r, err := s.open(ctx, root)
+	if err != nil {
 		return u, fmt.Errorf("count usage: %w", err)
 	}
-	for l, err := range s.walk(ctx, root, 0) {
+	for l, err := range r.walk(ctx, root, 0) {
 		if err != nil {
 			return u, fmt.Errorf("count usage: %w", err)
 		}
-		leaf, err := s.locate(ctx, l.id)
+		leaf, err := r.locate(ctx, l.id)
 		if err != nil {
 			return u, fmt.Errorf("count usage: %w", err)
 		}

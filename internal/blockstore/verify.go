@@ -25,10 +25,11 @@ const maxDamage = 10_000
 // below a lost node it cannot look. The error says that Verify itself could not
 // go on.
 func (s *Store) Verify(ctx context.Context, root Root) ([]Damage, error) {
-	if err := root.supported(); err != nil {
+	r, err := s.open(ctx, root)
+	if err != nil {
 		return nil, fmt.Errorf("verify disk: %w", err)
 	}
-	v := verifier{s: s}
+	v := verifier{s: r}
 	group, ctx := errgroup.WithContext(ctx)
 	v.ctx, v.group = ctx, group
 	group.SetLimit(runtime.GOMAXPROCS(0) + 1)
@@ -46,7 +47,7 @@ func (s *Store) Verify(ctx context.Context, root Root) ([]Damage, error) {
 }
 
 type verifier struct {
-	s     *Store
+	s     realm
 	ctx   context.Context
 	group *errgroup.Group
 
@@ -105,7 +106,7 @@ func (v *verifier) node(id ID, level int) (node, error) {
 
 // leaf starts a check of each block of leaf number n.
 func (v *verifier) leaf(id ID, nd node, n int64) error {
-	v.s.leaves.drop(id)
+	v.s.leaves.drop(v.s.ref(id))
 	l, err := v.s.locate(v.ctx, id)
 	if err != nil {
 		return v.note(n*fanOut, err)

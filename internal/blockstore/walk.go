@@ -14,7 +14,7 @@ type walkLeaf struct {
 
 // walk yields the leaves of a tree that are not zero, from the given number
 // on, in ascending order. An error ends it.
-func (s *Store) walk(ctx context.Context, root Root, from int64) iter.Seq2[walkLeaf, error] {
+func (s realm) walk(ctx context.Context, root Root, from int64) iter.Seq2[walkLeaf, error] {
 	return func(yield func(walkLeaf, error) bool) {
 		if !root.ID.IsZero() {
 			w := walker{s: s, ctx: ctx, from: from, blocks: blocks(root.Size), yield: yield}
@@ -24,7 +24,7 @@ func (s *Store) walk(ctx context.Context, root Root, from int64) iter.Seq2[walkL
 }
 
 type walker struct {
-	s      *Store
+	s      realm
 	ctx    context.Context
 	from   int64
 	blocks int64

@@ -3,7 +3,6 @@ package blockstore
 import (
 	"container/list"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"maps"
 	"sync"
@@ -19,7 +18,7 @@ import (
 // are collected in a few buffers; a block that leaves its buffer incomplete is
 // completed from what the disk held there before.
 type Writer struct {
-	s    *Store
+	s    realm
 	size int64
 	base Root
 
@@ -31,6 +30,7 @@ type Writer struct {
 	stats    WriterStats
 	err      error // of the first write that failed
 	ended    bool
+	left     bool // the realm
 	root     Root
 	complete bool // root is valid
 }
@@ -48,9 +48,11 @@ type WriterStats struct {
 }
 
 // NewWriter begins a disk of the given size in bytes. It starts as the disk of
-// base, which must not be larger; the zero Root is an empty disk.
+// base, which must not be larger, and is in its domain; the zero Root is an
+// empty disk, and so is one in which only the Domain is set.
 func (s *Store) NewWriter(size int64, base Root) (*Writer, error) {
-	if err := base.supported(); err != nil {
+	r, err := s.open(s.ctx, base)
+	if err != nil {
 		return nil, fmt.Errorf("new disk: base: %w", err)
 	}
 	if size < base.Size || size > disk.MaxSize {
@@ -60,11 +62,12 @@ func (s *Store) NewWriter(size int64, base Root) (*Writer, error) {
 		return nil, fmt.Errorf("new disk: block store: %w", ErrClosed)
 	}
 	w := &Writer{
-		s: s, size: size, base: base,
+		s: r, size: size, base: base,
 		partials: make(map[int64]*partial), recent: list.New(),
 		packs: make(map[*pack]struct{}),
 	}
 	w.leaves.init(w)
+	r.enter()
 	return w, nil
 }
 
@@ -124,19 +127,11 @@ func (w *Writer) fail(err error) error {
 	return err
 }
 
-// identify returns the identity of the bytes of a block.
-func identify(block []byte) ID {
-	if disk.IsZero(block) {
-		return ID{}
-	}
-	return sha256.Sum256(block)
-}
-
 // writeBlocks writes whole blocks, beginning with block n.
 func (w *Writer) writeBlocks(p []byte, n int64) error {
 	ids := make([]ID, len(p)/BlockSize)
 	for i := range ids {
-		ids[i] = identify(p[i*BlockSize : (i+1)*BlockSize])
+		ids[i] = w.s.identify(p[i*BlockSize : (i+1)*BlockSize])
 	}
 	items := make([]item, 0, len(ids))
 	w.mu.Lock()
@@ -147,7 +142,7 @@ func (w *Writer) writeBlocks(p []byte, n int64) error {
 			return err
 		}
 		if !id.IsZero() && id != had {
-			items = append(items, item{id, p[i*BlockSize : (i+1)*BlockSize]})
+			items = append(items, item{id: id, plain: p[i*BlockSize : (i+1)*BlockSize]})
 		}
 	}
 	w.mu.Unlock()
@@ -297,6 +292,10 @@ func (w *Writer) discard() {
 	w.recent.Init()
 	w.leaves.init(w)
 	clear(w.packs)
+	if !w.left {
+		w.left = true
+		w.s.exit()
+	}
 }
 
 // Abort implements [disk.Writer]. What was stored stays behind as garbage.
