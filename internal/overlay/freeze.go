@@ -20,10 +20,10 @@ import (
 // next Freeze and Rebase cover it.
 func Freeze(devs ...*Device) ([]LayerID, error) {
 	sorted := slices.SortedFunc(slices.Values(devs), func(a, b *Device) int {
-		return bytes.Compare(a.volume[:], b.volume[:])
+		return bytes.Compare(a.id.volume[:], b.id.volume[:])
 	})
 	for i, d := range sorted {
-		if i > 0 && sorted[i-1].volume == d.volume {
+		if i > 0 && sorted[i-1].id.volume == d.id.volume {
 			return nil, fmt.Errorf("freeze: volume %s is given twice", d.dir)
 		}
 	}
@@ -85,7 +85,7 @@ func (d *Device) prepare() error {
 		return ErrTooManyLayers
 	}
 	if d.next == nil {
-		next, err := createLayer(d.fsys, d.dir, d.volume, v.top().id+1, d.Size())
+		next, err := createLayer(d.fsys, d.dir, d.id, d.key, v.top().id+1, d.Size())
 		if err != nil {
 			return err
 		}

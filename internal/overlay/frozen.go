@@ -148,7 +148,7 @@ func (d *Device) rebase(id LayerID, label string, img disk.Image) error {
 	d.mu.Unlock()
 	for _, l := range dropped {
 		// What cannot be removed now is garbage, and removed by Open.
-		_ = d.fsys.Remove(path.Join(d.dir, dataName(l.id)))
+		l.data.remove()
 		_ = d.fsys.Remove(path.Join(d.dir, mapName(l.id)))
 	}
 	old.release()

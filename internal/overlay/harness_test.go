@@ -95,7 +95,13 @@ func newHarness(draw func(int) int) (*harness, error) {
 		h.may[i] = []string{h.baseUnit(label, i)}
 	}
 	h.sizes = []int{units}
-	if err := overlay.Create(h.fs, "vol", int64(units)*unit, label); err != nil {
+	var err error
+	if draw(3) == 0 {
+		err = overlay.CreateEncrypted(h.fs, "vol", int64(units)*unit, label, testKey, testWrapped)
+	} else {
+		err = overlay.Create(h.fs, "vol", int64(units)*unit, label)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return h, h.open()
@@ -122,7 +128,9 @@ func (h *harness) resolve(label string) (disk.Image, error) {
 }
 
 func (h *harness) open() (err error) {
-	h.dev, err = overlay.OpenBoot(h.fs, "vol", strconv.Itoa(h.boot), h.resolve)
+	h.dev, err = overlay.OpenWith(h.fs, "vol", overlay.Options{
+		Resolve: h.resolve, Unwrap: unwrapTest, Boot: "boot " + strconv.Itoa(h.boot),
+	})
 	return err
 }
 

@@ -15,7 +15,7 @@ const (
 	recordLen   = 32
 )
 
-func encodeMapHeader(v volumeID, id LayerID, first uint64) []byte {
+func encodeMapHeader(v identity, id LayerID, first uint64) []byte {
 	b := appendPrefix(make([]byte, 0, mapHeader), mapMagic, v)
 	b = binary.LittleEndian.AppendUint64(b, uint64(id))
 	b = binary.LittleEndian.AppendUint64(b, first)
@@ -24,16 +24,16 @@ func encodeMapHeader(v volumeID, id LayerID, first uint64) []byte {
 }
 
 // decodeMapHeader returns the sequence number of the first record.
-func decodeMapHeader(b []byte, v volumeID, id LayerID) (first uint64, err error) {
+func decodeMapHeader(b []byte, v identity, id LayerID) (first uint64, err error) {
 	if checksum(b[:60]) != binary.LittleEndian.Uint32(b[60:]) {
 		return 0, corrupt("checksum of map header")
 	}
-	volume, err := checkPrefix(b, mapMagic)
+	of, err := checkPrefix(b, mapMagic)
 	if err != nil {
 		return 0, err
 	}
-	if got := LayerID(binary.LittleEndian.Uint64(b[32:])); volume != v || got != id {
-		return 0, corrupt("map of layer %d of volume %x, want layer %d of %x", got, volume, id, v)
+	if got := LayerID(binary.LittleEndian.Uint64(b[32:])); of != v || got != id {
+		return 0, corrupt("map of layer %d of volume %x with cipher %d, want layer %d of %x with %d", got, of.volume, of.cipher, id, v.volume, v.cipher)
 	}
 	if first = binary.LittleEndian.Uint64(b[40:]); first == 0 {
 		return 0, corrupt("map begins with record 0")
@@ -81,7 +81,7 @@ func maxPayload(lines int64) int64 { return lines * (entryHeader + lineSize) }
 // replay applies the journal in r of the given size to m. It returns the last
 // sequence number and where the valid part ends. At least record atLeast must
 // be there.
-func replay(r io.ReaderAt, size int64, v volumeID, id LayerID, atLeast uint64, m *unitMap) (seq uint64, end int64, err error) {
+func replay(r io.ReaderAt, size int64, v identity, id LayerID, atLeast uint64, m *unitMap) (seq uint64, end int64, err error) {
 	var hb [mapHeader]byte
 	if err := readFullAt(r, hb[:], 0); err != nil {
 		return 0, 0, fmt.Errorf("read map header: %w", err)

@@ -15,8 +15,7 @@ const (
 	mapSuffix  = ".map"
 )
 
-func dataName(id LayerID) string { return fmt.Sprintf("%016x%s", uint64(id), dataSuffix) }
-func mapName(id LayerID) string  { return fmt.Sprintf("%016x%s", uint64(id), mapSuffix) }
+func mapName(id LayerID) string { return fmt.Sprintf("%016x%s", uint64(id), mapSuffix) }
 
 // layer is one layer of a volume with its files open.
 type layer struct {
@@ -24,7 +23,7 @@ type layer struct {
 	size    int64 // guarded by Device.mu
 	refs    int   // views that hold it; guarded by Device.mu
 	units   unitMap
-	data    durable.File
+	data    dataFiles
 	journal journal       // used by commit only
 	seq     atomic.Uint64 // last durable record of the journal
 	epoch   uint64        // number of live records, seq + 1 or + 2; guarded by liveLog.mu
@@ -35,9 +34,9 @@ type layer struct {
 	unlogged atomic.Int64
 	missed   missed // guarded by liveLog.mu
 
-	// Set after the change, and before the write that changed is answered.
-	wrote   atomic.Bool // data must be synced
-	changed atomic.Bool // lines of units are dirty
+	// changed is set after the change, and before it is answered: lines of
+	// units are dirty.
+	changed atomic.Bool
 }
 
 // state is called with Device.mu held, or before the layer is shared.
@@ -45,13 +44,20 @@ func (l *layer) state() layerState {
 	return layerState{id: l.id, size: l.size, seq: l.seq.Load()}
 }
 
-// createLayer makes the files of an empty layer, durably. Files of that name
-// are garbage and replaced.
-func createLayer(fsys durable.FS, dir string, v volumeID, id LayerID, size int64) (*layer, error) {
-	l := &layer{id: id, size: size, epoch: 1}
+// newLayer returns a layer without its files.
+func newLayer(fsys durable.FS, dir string, key *volumeKey, id LayerID, size int64) (*layer, error) {
+	l := &layer{id: id, size: size, epoch: 1, data: dataFiles{fsys: fsys, dir: dir, id: id}}
 	l.units.resize(size / UnitSize)
 	var err error
-	if l.data, err = replace(fsys, path.Join(dir, dataName(id))); err != nil {
+	l.data.cipher, err = key.layer(id)
+	return l, err
+}
+
+// createLayer makes an empty layer, durably. A file of its name is garbage and
+// replaced.
+func createLayer(fsys durable.FS, dir string, v identity, key *volumeKey, id LayerID, size int64) (*layer, error) {
+	l, err := newLayer(fsys, dir, key, id, size)
+	if err != nil {
 		return nil, fmt.Errorf("create layer %d: %w", id, err)
 	}
 	if l.journal.file, err = replace(fsys, path.Join(dir, mapName(id))); err != nil {
@@ -64,15 +70,8 @@ func createLayer(fsys durable.FS, dir string, v volumeID, id LayerID, size int64
 	return l, nil
 }
 
-func (l *layer) initialize(fsys durable.FS, dir string, v volumeID) error {
-	// With its size set early, a write need not change it.
-	if err := l.data.Truncate(l.size); err != nil {
-		return err
-	}
+func (l *layer) initialize(fsys durable.FS, dir string, v identity) error {
 	if _, err := l.journal.file.WriteAt(encodeMapHeader(v, l.id, 1), 0); err != nil {
-		return err
-	}
-	if err := l.data.Sync(); err != nil {
 		return err
 	}
 	if err := l.journal.file.Sync(); err != nil {
@@ -82,16 +81,17 @@ func (l *layer) initialize(fsys durable.FS, dir string, v volumeID) error {
 }
 
 // openLayer opens the layer that the state describes.
-func openLayer(fsys durable.FS, dir string, v volumeID, st layerState) (*layer, error) {
-	l := &layer{id: st.id, size: st.size}
-	var err error
-	if l.data, err = fsys.Open(path.Join(dir, dataName(st.id))); err != nil {
-		return nil, missing(err)
+func openLayer(fsys durable.FS, dir string, v identity, key *volumeKey, st layerState) (*layer, error) {
+	l, err := newLayer(fsys, dir, key, st.id, st.size)
+	if err != nil {
+		return nil, fmt.Errorf("layer %d: %w", st.id, err)
 	}
 	if l.journal.file, err = fsys.Open(path.Join(dir, mapName(st.id))); err != nil {
 		return nil, errors.Join(missing(err), l.close())
 	}
-	l.units.resize(st.size / UnitSize)
+	if err := l.data.open(st.size); err != nil {
+		return nil, errors.Join(fmt.Errorf("layer %d: %w", st.id, err), l.close())
+	}
 	if err := l.load(v, st.seq); err != nil {
 		return nil, errors.Join(fmt.Errorf("layer %d: %w", st.id, err), l.close())
 	}
@@ -99,10 +99,15 @@ func openLayer(fsys durable.FS, dir string, v volumeID, st layerState) (*layer, 
 }
 
 // missing makes it clear that a volume whose layer is missing exists.
-func missing(err error) error { return fmt.Errorf("%w: %v", ErrCorrupt, err) }
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return corrupt("%v", err)
+	}
+	return err
+}
 
 // load reads the map and cuts off what a crash left behind it.
-func (l *layer) load(v volumeID, atLeast uint64) error {
+func (l *layer) load(v identity, atLeast uint64) error {
 	size, err := l.journal.file.Size()
 	if err != nil {
 		return err
@@ -116,12 +121,10 @@ func (l *layer) load(v volumeID, atLeast uint64) error {
 			return err
 		}
 	}
-	// If only the process died, what was read need not be durable yet, and
-	// neither need the data.
+	// If only the process died, what was read need not be durable yet.
 	if err := l.journal.file.Sync(); err != nil {
 		return err
 	}
-	l.wrote.Store(true)
 	l.journal.end = end
 	l.seq.Store(seq)
 	l.epoch = seq + 1
@@ -129,10 +132,7 @@ func (l *layer) load(v volumeID, atLeast uint64) error {
 }
 
 func (l *layer) close() error {
-	var err error
-	if l.data != nil {
-		err = l.data.Close()
-	}
+	err := l.data.close()
 	if l.journal.file != nil {
 		err = errors.Join(err, l.journal.file.Close())
 	}
@@ -152,10 +152,8 @@ func (l *layer) commit(fsys durable.FS, dir string, lg *liveLog) error {
 	}
 	// The map is taken before it is asked whether there is data to sync: it
 	// tells of data that is written, and whose write has said so.
-	if l.wrote.Swap(false) {
-		if err := l.data.Sync(); err != nil {
-			return &FailedError{fmt.Errorf("sync layer %d: %w", l.id, err)}
-		}
+	if err := l.data.sync(); err != nil {
+		return &FailedError{fmt.Errorf("sync layer %d: %w", l.id, err)}
 	}
 	if len(payload) == 0 {
 		return nil
@@ -186,7 +184,7 @@ func (l *layer) append(record, payload []byte) error {
 // rewrite replaces the journal by one with the single record, which holds the
 // whole map. It reports false if that was not possible and the journal is as
 // before, so that the record can be appended instead.
-func (l *layer) rewrite(fsys durable.FS, dir string, v volumeID, record []byte) (done bool, err error) {
+func (l *layer) rewrite(fsys durable.FS, dir string, v identity, record []byte) (done bool, err error) {
 	name := path.Join(dir, mapName(l.id))
 	tmp := name + durable.TempSuffix
 	f, err := replace(fsys, tmp)

@@ -30,7 +30,7 @@ var liveNames = [2]string{"0" + liveSuffix, "1" + liveSuffix}
 // written is still there, and the guest, which may live on too, must find all
 // that was answered. It is never synced, and worthless after a reboot.
 type liveLog struct {
-	volume volumeID
+	volume identity
 	boot   string // empty: no log is kept
 
 	mu    sync.Mutex // guards all below, and orders appends with commits
@@ -42,7 +42,7 @@ type liveLog struct {
 
 // openLive opens the log, applies to layers what it holds of this boot, and
 // begins a new generation.
-func openLive(fsys durable.FS, dir string, v volumeID, boot string, layers []*layer) (*liveLog, error) {
+func openLive(fsys durable.FS, dir string, v identity, boot string, layers []*layer) (*liveLog, error) {
 	lg := &liveLog{volume: v, boot: boot}
 	if boot == "" {
 		return lg, nil

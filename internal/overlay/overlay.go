@@ -61,13 +61,15 @@ func (e *FailedError) Unwrap() []error { return []error{ErrFailed, e.Err} }
 // Device is a volume open for reading and writing. All methods may be called
 // concurrently.
 type Device struct {
-	fsys   durable.FS
-	dir    string
-	volume volumeID
-	size   atomic.Int64
-	live   *liveLog
-	failed atomic.Pointer[FailedError]
-	hold   atomic.Int64 // of the last freeze, in nanoseconds
+	fsys     durable.FS
+	dir      string
+	id       identity
+	key      *volumeKey // nil: not encrypted
+	keyState keyState
+	size     atomic.Int64
+	live     *liveLog
+	failed   atomic.Pointer[FailedError]
+	hold     atomic.Int64 // of the last freeze, in nanoseconds
 
 	// Locks are taken in the order in which they stand here.
 
@@ -96,13 +98,15 @@ func Create(fsys durable.FS, dir string, size int64, baseLabel string) error {
 	if err := errors.Join(checkSize(size), checkLabel(baseLabel)); err != nil {
 		return fmt.Errorf("create volume: %w", err)
 	}
-	if err := create(fsys, dir, size, baseLabel); err != nil {
+	st := &state{id: identity{volume: newVolumeID()}, label: baseLabel}
+	if err := create(fsys, dir, size, st); err != nil {
 		return fmt.Errorf("create volume %s: %w", dir, err)
 	}
 	return nil
 }
 
-func create(fsys durable.FS, dir string, size int64, label string) error {
+// create makes the volume of a state that has everything but its layer.
+func create(fsys durable.FS, dir string, size int64, st *state) error {
 	if dir != "." {
 		if err := fsys.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -115,8 +119,7 @@ func create(fsys durable.FS, dir string, size int64, label string) error {
 	if slices.Contains(names, stateName) {
 		return fs.ErrExist
 	}
-	st := &state{volume: newVolumeID(), label: label}
-	l, err := createLayer(fsys, dir, st.volume, 1, size)
+	l, err := createLayer(fsys, dir, st.id, nil, 1, size) // nothing is written to it
 	if err != nil {
 		return err
 	}
@@ -130,30 +133,64 @@ func create(fsys durable.FS, dir string, size int64, label string) error {
 	return fsys.SyncDir(path.Dir(dir))
 }
 
+// Options say how a volume gets what it does not hold.
+type Options struct {
+	// Resolve returns the disk of the base with that label, which the Device
+	// closes when it is no longer needed. It is called if the label is not
+	// empty.
+	Resolve func(label string) (disk.Image, error)
+
+	// Unwrap returns the data key, of KeySize bytes, of an encrypted volume. It
+	// is called once, before Resolve, and for no other volume.
+	Unwrap func(WrappedKey) ([]byte, error)
+
+	// Boot, of at most 64 bytes, names the run of the operating system and must
+	// differ after it has crashed. The system is asked if it is empty.
+	Boot string
+}
+
 // Open opens the volume in dir. It calls resolve for the disk of the base, if
 // the label is not empty; the Device closes it when it is no longer needed.
-// Errors wrap fs.ErrNotExist, ErrCorrupt or ErrUnsupported where these apply.
+// Errors wrap fs.ErrNotExist, ErrCorrupt or ErrUnsupported where these apply. A
+// volume that is encrypted is opened by OpenWith, and here a KeyError.
 //
 // If the process died while the volume was open and the operating system lives
 // on, every write that was answered is there. After a crash of the system it is
 // what was flushed, and of each unit perhaps something later.
 func Open(fsys durable.FS, dir string, resolve func(label string) (disk.Image, error)) (*Device, error) {
-	return OpenBoot(fsys, dir, bootID(), resolve)
+	return OpenWith(fsys, dir, Options{Resolve: resolve})
 }
 
-// OpenBoot is Open for a caller who knows whether the operating system has
-// crashed: boot, of at most 64 bytes, must differ after it has. If boot is
-// empty, the death of the process counts as a crash of the system.
-func OpenBoot(fsys durable.FS, dir, boot string, resolve func(label string) (disk.Image, error)) (*Device, error) {
-	d, err := open(fsys, dir, boot, resolve)
+// OpenWith is Open with options. An error about the data key of an encrypted
+// volume is a [KeyError].
+func OpenWith(fsys durable.FS, dir string, o Options) (*Device, error) {
+	if o.Boot == "" {
+		o.Boot = bootID()
+	}
+	d, err := open(fsys, dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("open volume %s: %w", dir, err)
 	}
 	return d, nil
 }
 
-func open(fsys durable.FS, dir, boot string, resolve func(string) (disk.Image, error)) (*Device, error) {
+// OpenBoot is Open for a caller who knows whether the operating system has
+// crashed: boot, of at most 64 bytes, must differ after it has. If boot is
+// empty, the death of the process counts as a crash of the system.
+func OpenBoot(fsys durable.FS, dir, boot string, resolve func(label string) (disk.Image, error)) (*Device, error) {
+	d, err := open(fsys, dir, Options{Resolve: resolve, Boot: boot})
+	if err != nil {
+		return nil, fmt.Errorf("open volume %s: %w", dir, err)
+	}
+	return d, nil
+}
+
+func open(fsys durable.FS, dir string, o Options) (*Device, error) {
 	st, err := readState(fsys, dir)
+	if err != nil {
+		return nil, err
+	}
+	key, err := st.unwrap(o.Unwrap)
 	if err != nil {
 		return nil, err
 	}
@@ -165,10 +202,10 @@ func open(fsys durable.FS, dir, boot string, resolve func(string) (disk.Image, e
 	if err := removeGarbage(fsys, dir, st); err != nil {
 		return nil, err
 	}
-	d := &Device{fsys: fsys, dir: dir, volume: st.volume}
+	d := &Device{fsys: fsys, dir: dir, id: st.id, key: key, keyState: st.key}
 	v := &view{d: d, refs: 1}
 	for _, ls := range st.layers {
-		l, err := openLayer(fsys, dir, st.volume, ls)
+		l, err := openLayer(fsys, dir, st.id, key, ls)
 		if err != nil {
 			return nil, errors.Join(err, v.close())
 		}
@@ -177,7 +214,7 @@ func open(fsys durable.FS, dir, boot string, resolve func(string) (disk.Image, e
 	d.top = v.layers[len(v.layers)-1]
 	d.size.Store(d.top.size)
 	if st.label != "" {
-		img, err := resolve(st.label)
+		img, err := o.Resolve(st.label)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("resolve base %q: %w", st.label, err), v.close())
 		}
@@ -187,8 +224,13 @@ func open(fsys durable.FS, dir, boot string, resolve func(string) (disk.Image, e
 			return nil, errors.Join(err, v.close())
 		}
 	}
-	if d.live, err = openLive(fsys, dir, st.volume, boot, v.layers); err != nil {
+	if d.live, err = openLive(fsys, dir, st.id, o.Boot, v.layers); err != nil {
 		return nil, errors.Join(err, v.close())
+	}
+	for _, l := range v.layers {
+		if name, ok := l.data.missing(&l.units); ok {
+			return nil, errors.Join(corrupt("%s is missing", name), d.live.close(), v.close())
+		}
 	}
 	d.view = v
 	v.hold()
@@ -203,7 +245,10 @@ func removeGarbage(fsys durable.FS, dir string, st *state) error {
 	}
 	known := map[string]bool{liveNames[0]: true, liveNames[1]: true}
 	for _, l := range st.layers {
-		known[dataName(l.id)], known[mapName(l.id)] = true, true
+		known[mapName(l.id)] = true
+		for n := range filesOf(l.size) {
+			known[dataName(l.id, n)] = true
+		}
 	}
 	for _, name := range names {
 		ours := strings.HasSuffix(name, dataSuffix) || strings.HasSuffix(name, mapSuffix) ||
@@ -318,7 +363,7 @@ func (d *Device) Base() string {
 func (d *Device) stateOf(label string, layers []*layer) *state {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	st := &state{volume: d.volume, label: label}
+	st := &state{id: d.id, key: d.keyState, label: label}
 	for _, l := range layers {
 		st.layers = append(st.layers, l.state())
 	}

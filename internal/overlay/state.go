@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -15,11 +16,12 @@ import (
 const (
 	stateName  = "state"
 	stateMagic = "ovlstate"
-	version    = 1
+	version    = 2
 
 	maxLabel  = 255
 	maxLayers = 64
-	maxState  = len(stateMagic) + 8 + 16 + 1 + maxLabel + 2 + 24*maxLayers + 4
+	maxKey    = keyCheckSize + 2 + MaxKeyID + 2 + MaxWrappedKey
+	maxState  = prefixLen + 1 + maxLabel + maxKey + 2 + 24*maxLayers + 4
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -45,11 +47,24 @@ func newVolumeID() (id volumeID) {
 	return id
 }
 
+// identity is what all files of a volume begin with.
+type identity struct {
+	volume volumeID
+	cipher uint16
+}
+
 // state is the content of the state file.
 type state struct {
-	volume volumeID
+	id     identity
 	label  string
+	key    keyState
 	layers []layerState // oldest first
+}
+
+// keyState is what the state of an encrypted volume says of its key.
+type keyState struct {
+	check   [keyCheckSize]byte
+	wrapped WrappedKey
 }
 
 type layerState struct {
@@ -59,9 +74,16 @@ type layerState struct {
 }
 
 func (s *state) encode() []byte {
-	b := appendPrefix(nil, stateMagic, s.volume)
+	b := appendPrefix(nil, stateMagic, s.id)
 	b = append(b, byte(len(s.label)))
 	b = append(b, s.label...)
+	if s.id.cipher != cipherNone {
+		b = append(b, s.key.check[:]...)
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(s.key.wrapped.KeyID)))
+		b = append(b, s.key.wrapped.KeyID...)
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(s.key.wrapped.Blob)))
+		b = append(b, s.key.wrapped.Blob...)
+	}
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(s.layers)))
 	for _, l := range s.layers {
 		b = binary.LittleEndian.AppendUint64(b, uint64(l.id))
@@ -73,26 +95,26 @@ func (s *state) encode() []byte {
 
 // appendPrefix appends what state and map begin with: magic, version, cipher,
 // flags and volume.
-func appendPrefix(b []byte, magic string, v volumeID) []byte {
+func appendPrefix(b []byte, magic string, id identity) []byte {
 	b = append(b, magic...)
 	b = binary.LittleEndian.AppendUint16(b, version)
-	b = binary.LittleEndian.AppendUint16(b, 0)
+	b = binary.LittleEndian.AppendUint16(b, id.cipher)
 	b = binary.LittleEndian.AppendUint32(b, 0)
-	return append(b, v[:]...)
+	return append(b, id.volume[:]...)
 }
 
 const prefixLen = 8 + 8 + 16
 
 // checkPrefix checks the prefix of a checksummed b.
-func checkPrefix(b []byte, magic string) (volumeID, error) {
+func checkPrefix(b []byte, magic string) (identity, error) {
 	if string(b[:8]) != magic {
-		return volumeID{}, corrupt("magic %q, want %q", b[:8], magic)
+		return identity{}, corrupt("magic %q, want %q", b[:8], magic)
 	}
 	v, cipher := binary.LittleEndian.Uint16(b[8:]), binary.LittleEndian.Uint16(b[10:])
-	if flags := binary.LittleEndian.Uint32(b[12:]); v != version || cipher != 0 || flags != 0 {
-		return volumeID{}, fmt.Errorf("%w: version %d, cipher %d, flags %#x", ErrUnsupported, v, cipher, flags)
+	if flags := binary.LittleEndian.Uint32(b[12:]); v != version || cipher > lastCipher || flags != 0 {
+		return identity{}, fmt.Errorf("%w: version %d, cipher %d, flags %#x", ErrUnsupported, v, cipher, flags)
 	}
-	return volumeID(b[16:prefixLen]), nil
+	return identity{volumeID(b[16:prefixLen]), cipher}, nil
 }
 
 func decodeState(b []byte) (*state, error) {
@@ -103,7 +125,7 @@ func decodeState(b []byte) (*state, error) {
 	if checksum(body) != sum {
 		return nil, corrupt("checksum of state")
 	}
-	volume, err := checkPrefix(body, stateMagic)
+	id, err := checkPrefix(body, stateMagic)
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +134,16 @@ func decodeState(b []byte) (*state, error) {
 	if len(rest) < 1+n+2 {
 		return nil, corrupt("label of %d bytes ends beyond the state", n)
 	}
-	s := &state{volume: volume, label: string(rest[1 : 1+n])}
+	s := &state{id: id, label: string(rest[1 : 1+n])}
 	rest = rest[1+n:]
+	if id.cipher != cipherNone {
+		if rest, err = s.key.decode(rest); err != nil {
+			return nil, err
+		}
+	}
+	if len(rest) < 2 {
+		return nil, corrupt("state ends early")
+	}
 	count := int(binary.LittleEndian.Uint16(rest))
 	if rest = rest[2:]; count == 0 || count > maxLayers || len(rest) != 24*count {
 		return nil, corrupt("%d layers in %d bytes", count, len(rest))
@@ -126,6 +156,36 @@ func decodeState(b []byte) (*state, error) {
 		})
 	}
 	return s, s.check()
+}
+
+// decode reads the key state at the beginning of b, and returns the rest.
+func (k *keyState) decode(b []byte) (rest []byte, err error) {
+	if len(b) < keyCheckSize {
+		return nil, corrupt("key check of %d bytes", len(b))
+	}
+	k.check, b = [keyCheckSize]byte(b), b[keyCheckSize:]
+	id, b, ok := cutField(b, MaxKeyID)
+	if !ok {
+		return nil, corrupt("key ID ends beyond the state, or is too long")
+	}
+	blob, b, ok := cutField(b, MaxWrappedKey)
+	if !ok {
+		return nil, corrupt("wrapped key ends beyond the state, or is too long")
+	}
+	k.wrapped = WrappedKey{string(id), bytes.Clone(blob)}
+	return b, nil
+}
+
+// cutField cuts a field of at most limit bytes, after its length, off b.
+func cutField(b []byte, limit int) (field, rest []byte, ok bool) {
+	if len(b) < 2 {
+		return nil, nil, false
+	}
+	n := int(binary.LittleEndian.Uint16(b))
+	if b = b[2:]; n > limit || n > len(b) {
+		return nil, nil, false
+	}
+	return b[:n], b[n:], true
 }
 
 // check checks the order of the layers.

@@ -120,7 +120,7 @@ func (v *view) readAt(p []byte, off int64) error {
 		var err error
 		switch s {
 		case data:
-			if err = readFullAt(l.data, p[:k], off); err != nil {
+			if err = l.data.readAt(p[:k], off); err != nil {
 				err = fmt.Errorf("read layer %d at %d: %w", l.id, off, err)
 			}
 		case zero:

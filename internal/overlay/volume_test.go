@@ -312,7 +312,7 @@ func TestBaseLifetime(t *testing.T) {
 		t.Errorf("Close: %v, base closed %d times", err, next.closed.Load())
 	}
 	names, err := fsys.List("v")
-	if want := []string{"0.live", "0000000000000002.data", "0000000000000002.map", "1.live", "state"}; err != nil || cmp.Diff(want, names) != "" {
+	if want := []string{"0.live", "0000000000000002.map", "1.live", "state"}; err != nil || cmp.Diff(want, names) != "" {
 		t.Errorf("files after Rebase: %q (%v), want %q", names, err, want)
 	}
 }

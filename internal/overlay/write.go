@@ -90,9 +90,7 @@ func (d *Device) writable() error {
 // they are written whole, or were data before. It is called with gate held.
 func (d *Device) write(p []byte, off int64) error {
 	l := d.top
-	_, err := l.data.WriteAt(p, off)
-	l.wrote.Store(true)
-	if err != nil {
+	if err := l.data.writeAt(p, off, l.units.units.Load()*UnitSize); err != nil {
 		return fmt.Errorf("write layer %d at %d: %w", l.id, off, err)
 	}
 	unit := off / UnitSize
@@ -265,7 +263,7 @@ func (d *Device) zeroUnits(off, n int64) error {
 		return err // nothing of it is in the data file
 	}
 	// Nobody comes back for the space, so it is given back after an error too.
-	if punchErr := top.data.PunchHole(off, n); punchErr != nil {
+	if punchErr := top.data.punch(off, n); punchErr != nil {
 		err = errors.Join(err, fmt.Errorf("punch layer %d at %d: %w", top.id, off, punchErr))
 	}
 	return err
