@@ -36,6 +36,7 @@ var benchmarks = []struct {
 }{
 	{"import", benchImport},
 	{"launch", benchLaunch},
+	{"boot", benchBoot},
 	{"nbd", benchNBD},
 	{"snapshot", benchSnapshot},
 	{"freeze", benchFreeze},

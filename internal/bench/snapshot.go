@@ -20,7 +20,7 @@ func benchSnapshot(ctx context.Context, c *config, r *report) error {
 		return err
 	}
 	large := *s
-	// Both have data everywhere below, so that manifests are full.
+	// Both begin empty and get the same writes, pair by pair.
 	r.printf("## Incremental snapshots\n\nFrom CreateSnapshot to the state completed, after k blocks of 512 KiB changed in 4 KiB each, at random in the first 8 GiB.\n\n")
 	r.printf("| k | 8 GiB, s | 1 TiB, s | ratio 1 TiB to 8 GiB | ms a block | goal |\n|---|---|---|---|---|---|\n")
 	for _, k := range []int{1, 10, 100, 1000} {
