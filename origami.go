@@ -26,6 +26,9 @@ type Caller struct {
 	AccessKey string
 	Region    Region
 	Request   string // request ID, for logs and error documents
+	Address   string // of the client's end of the connection, without a port; "" if there is none
+	Secure    bool   // the connection is encrypted
+	Agent     string // what the client calls itself
 }
 
 // Account is an owner of resources, isolated from every other account.
@@ -35,13 +38,15 @@ type Account struct {
 	Created time.Time
 }
 
-// AccessKey is a credential of an account. The secret is kept readable because
-// Signature Version 4 needs it to verify.
+// AccessKey is a credential of the root of an account or of a user. The secret
+// is kept readable because Signature Version 4 needs it to verify.
 type AccessKey struct {
-	ID      string // "AKIA…"
-	Secret  string
-	Account AccountID
-	Created time.Time
+	ID       string // "AKIA…"
+	Secret   string
+	Account  AccountID
+	User     string // ID of the user, "" for the root
+	Disabled bool
+	Created  time.Time
 }
 
 // StateReason says why a resource is in its state: a code such as

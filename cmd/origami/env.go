@@ -136,7 +136,7 @@ func firstKey(ctx context.Context, accounts *iam.Service, which string) (origami
 		if a.Name != which && string(a.ID) != which {
 			continue
 		}
-		keys, err := accounts.AccessKeys(ctx, a.ID)
+		keys, err := accounts.AccessKeys(ctx, a.ID, "")
 		if err != nil {
 			return origami.AccessKey{}, err
 		}

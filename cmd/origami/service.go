@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"origami"
 	"origami/internal/ami"
 	"origami/internal/blockstore"
 	"origami/internal/durable"
@@ -29,7 +28,6 @@ import (
 	"origami/internal/localserver"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
-	"origami/internal/sigv4"
 	"origami/internal/stsserver"
 	"origami/internal/task"
 	"origami/internal/vmie"
@@ -251,9 +249,7 @@ func (s *service) doors() (api, own http.Handler, err error) {
 		ec2server.NewServer(ec2server.Config{
 			DB: s.db, EBS: s.ebs, AMI: s.ami, Instances: s.instances, VPC: s.vpc, Regions: s.o.regions, TokenKey: key,
 		}),
-		ec2server.Options{Authorize: func(ctx context.Context, who origami.Caller, action string) error {
-			return s.accounts.Authorize(ctx, who, action)
-		}},
+		ec2server.Options{Authorize: s.accounts.Authorize},
 	)
 	c := endpoint.Config{
 		Credentials: s.credentials,
@@ -275,18 +271,8 @@ func (s *service) doors() (api, own http.Handler, err error) {
 
 // credentials finds what a signature is verified against.
 func (s *service) credentials(ctx context.Context, id, token string) (endpoint.Credential, error) {
-	k, err := s.accounts.Credential(ctx, id)
-	if errors.Is(err, iam.ErrNoKey) {
-		return endpoint.Credential{}, sigv4.ErrUnknownKey
-	}
-	if err != nil {
-		return endpoint.Credential{}, err
-	}
-	if token != "" {
-		return endpoint.Credential{}, sigv4.ErrInvalidToken // long-term keys have none
-	}
-	who := s.accounts.Caller(k, "", "")
-	return endpoint.Credential{Secret: k.Secret, Account: who.Account, ARN: who.ARN, UserID: who.UserID}, nil
+	c, err := s.accounts.Authenticate(ctx, id, token)
+	return endpoint.Credential(c), err
 }
 
 // leaveWord writes down where the service is, for `origami env`.

@@ -11,14 +11,16 @@ import (
 	"origami"
 	"origami/internal/awsquery"
 	"origami/internal/ec2api"
+	"origami/internal/iam"
 )
 
 // Options configure a Handler. The zero value allows every caller everything.
 type Options struct {
 	// Authorize reports whether a caller may perform an action, such as
-	// "ec2:CopyImage". Its error is for the caller to see if it is an
-	// *origami.Error; UnauthorizedOperation is the usual one. Nil allows all.
-	Authorize func(ctx context.Context, who origami.Caller, action string) error
+	// "ec2:CopyImage", on resources. Its error is for the caller to see if it
+	// is an *origami.Error; UnauthorizedOperation is the usual one. Nil allows
+	// all. The root of an account is asked about without resources.
+	Authorize func(ctx context.Context, who origami.Caller, action string, resources ...iam.Resource) error
 
 	// Parameters lists the supported parameters of each operation in the
 	// notation of awsquery.ParseSupport. Nil means the package's own table.
@@ -28,15 +30,16 @@ type Options struct {
 // Handler serves EC2 to authenticated callers. It is safe for concurrent use.
 type Handler struct {
 	server    ec2api.Server
-	authorize func(ctx context.Context, who origami.Caller, action string) error
+	authorize func(ctx context.Context, who origami.Caller, action string, resources ...iam.Resource) error
 	support   map[string]awsquery.Support
+	declared  map[string]declaration // what operations are about
 }
 
 // New makes a handler that calls s. It panics if the table of parameters
 // names an operation or a parameter that does not exist, or lacks an
-// operation that is served.
+// operation that is served; the table of resources likewise.
 func New(s ec2api.Server, o Options) *Handler {
-	h := &Handler{server: s, authorize: o.Authorize, support: make(map[string]awsquery.Support)}
+	h := &Handler{server: s, authorize: o.Authorize, support: make(map[string]awsquery.Support), declared: make(map[string]declaration)}
 	table := o.Parameters
 	if table == nil {
 		table = parameters
@@ -58,9 +61,17 @@ func New(s ec2api.Server, o Options) *Handler {
 		}
 		h.support[name] = support
 	}
-	for name := range ec2api.Operations {
+	for name, op := range ec2api.Operations {
 		if _, ok := h.support[name]; !ok {
 			panic("ec2server: no parameters of " + name)
+		}
+		text, ok := resources[name]
+		if !ok {
+			panic("ec2server: no resources of " + name)
+		}
+		var err error
+		if h.declared[name], err = parseResources(text, op.NewInput()); err != nil {
+			panic(fmt.Sprintf("ec2server: resources of %s: %v", name, err))
 		}
 	}
 	return h
@@ -88,10 +99,8 @@ func (h *Handler) ServeAWS(w http.ResponseWriter, r *http.Request, who origami.C
 	if err := checkSteering(op, in); err != nil {
 		return err
 	}
-	if h.authorize != nil {
-		if err := h.authorize(r.Context(), who, "ec2:"+op.Name); err != nil {
-			return err
-		}
+	if err := h.permit(r.Context(), who, op, in); err != nil {
+		return err
 	}
 	if op.HasDryRun && boolMember(in, "DryRun") {
 		return origami.Errorf(origami.CodeDryRunOperation, "Request would have succeeded, but DryRun flag is set.")
@@ -112,16 +121,24 @@ func (h *Handler) ServeAWS(w http.ResponseWriter, r *http.Request, who origami.C
 }
 
 // maxMessage bounds the message of an error, in bytes: messages quote what the
-// request said, and that may be long.
-const maxMessage = 1024
+// request said, and that may be long. Those of denials have a sealed part that
+// iam bounds.
+const (
+	maxMessage = 1024
+	maxDenial  = 16 << 10
+)
 
 // WriteError writes the error document of EC2.
 func (h *Handler) WriteError(w http.ResponseWriter, request string, e *origami.Error) {
 	w.Header().Set("Content-Type", awsquery.ContentType)
 	w.WriteHeader(e.Code.Status())
 	message := e.Message
-	if len(message) > maxMessage {
-		message = strings.ToValidUTF8(message[:maxMessage], "") + "..."
+	longest := maxMessage
+	if e.Code == origami.CodeUnauthorizedOperation {
+		longest = maxDenial
+	}
+	if len(message) > longest {
+		message = strings.ToValidUTF8(message[:longest], "") + "..."
 	}
 	// An error of the writer means that the client is gone.
 	_ = awsquery.EC2.EncodeError(w, awsquery.ErrorResponse{

@@ -11,6 +11,7 @@ import (
 	"origami"
 	"origami/internal/ec2api"
 	"origami/internal/ec2server"
+	"origami/internal/iam"
 )
 
 var who = origami.Caller{Account: "123456789012", Region: "eu-west-1", Request: "req-1"}
@@ -156,7 +157,7 @@ func TestAuthorize(t *testing.T) {
 	var asked []string
 	deny := origami.Errorf(origami.CodeUnauthorizedOperation, "You are not authorized to perform this operation.")
 	h := ec2server.New(fakeServer{}, ec2server.Options{
-		Authorize: func(_ context.Context, by origami.Caller, action string) error {
+		Authorize: func(_ context.Context, by origami.Caller, action string, _ ...iam.Resource) error {
 			if by != who {
 				t.Errorf("got caller %+v, want %+v", by, who)
 			}

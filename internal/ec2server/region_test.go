@@ -66,6 +66,7 @@ type installation struct {
 	volumes   durable.FS
 	host      *vmmtest.Host
 	instances *instance.Service
+	iam       *iam.Service
 	a, b      *account
 	log       *syncBuffer
 	// expected is in the lines of the log about errors that the test provokes;
@@ -128,9 +129,9 @@ func open(t *testing.T) *installation {
 		Services: map[string]endpoint.Service{"ec2": ec2server.New(ec2server.NewServer(ec2server.Config{
 			DB: db, EBS: snapshots, AMI: images, Instances: instances,
 			Regions: []origami.Region{home, abroad}, TokenKey: [32]byte{1, 2, 3},
-		}), ec2server.Options{})},
+		}), ec2server.Options{Authorize: accounts.Authorize})},
 	}))
-	i.http = door.Client()
+	i.http, i.iam = door.Client(), accounts
 	i.url, i.db, i.ebs, i.volumes, i.host, i.instances = door.URL, db, snapshots, volumes, driver.Host(), instances
 	t.Cleanup(func() {
 		door.Close()
@@ -161,12 +162,9 @@ func subdir(t *testing.T, root, name string) string {
 
 // credentials finds keys as the program does.
 func credentials(accounts *iam.Service) func(context.Context, string, string) (endpoint.Credential, error) {
-	return func(ctx context.Context, id, _ string) (endpoint.Credential, error) {
-		k, err := accounts.Credential(ctx, id)
-		if errors.Is(err, iam.ErrNoKey) {
-			return endpoint.Credential{}, sigv4.ErrUnknownKey
-		}
-		return endpoint.Credential{Secret: k.Secret, Account: k.Account, ARN: iam.RootARN(k.Account), UserID: string(k.Account)}, err
+	return func(ctx context.Context, id, token string) (endpoint.Credential, error) {
+		c, err := accounts.Authenticate(ctx, id, token)
+		return endpoint.Credential(c), err
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"slices"
@@ -219,6 +220,10 @@ func (x *exchange) authenticate(body []byte) error {
 		return err
 	}
 	x.who.Account, x.who.ARN, x.who.UserID = found.Account, found.ARN, found.UserID
+	x.who.Secure, x.who.Agent = x.r.TLS != nil, x.r.UserAgent()
+	if a, err := netip.ParseAddrPort(x.r.RemoteAddr); err == nil {
+		x.who.Address = a.Addr().Unmap().String()
+	}
 	return nil
 }
 

@@ -136,7 +136,7 @@ func TestServe(t *testing.T) {
 	if !uuidShape.MatchString(id) {
 		t.Errorf("got request ID %q, want a UUID", id)
 	}
-	want := origami.Caller{Account: account, ARN: arn, UserID: account, AccessKey: keyID, Region: "eu-west-1", Request: id}
+	want := origami.Caller{Account: account, ARN: arn, UserID: account, AccessKey: keyID, Region: "eu-west-1", Request: id, Address: "192.0.2.1"}
 	if got != want {
 		t.Errorf("got caller %+v, want %+v", got, want)
 	}

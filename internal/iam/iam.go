@@ -1,17 +1,23 @@
-// Package iam knows who is asking, and whether they may: accounts and their
-// access keys. Each account has one principal, its root, which may do
-// everything in its account. What one account may do with the resources of
-// another is not decided here but by the visibility of those resources.
+// Package iam knows who is asking, and whether they may: accounts, their users,
+// groups and roles, access keys and temporary credentials, and the policies
+// that allow and deny.
+//
+// The root of an account may do everything in it. Everybody else may do what
+// policies allow ([Service.Authorize]). What one account may do with the
+// resources of another is not decided here but by the visibility of those
+// resources: a policy cannot give what its account has not.
 package iam
 
 import (
 	"context"
+	"crypto/cipher"
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/big"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -24,6 +30,9 @@ import (
 // process makes or deletes counts at once.
 type Service struct {
 	db *metadb.DB
+
+	sealOnce sync.Mutex
+	sealKey  cipher.AEAD // nil until it is needed; by sealOnce
 }
 
 // New makes the service over db.
@@ -49,7 +58,7 @@ func (s *Service) CreateAccount(ctx context.Context, name string) (origami.Accou
 		if err := tx.PutAccount(&a); err != nil {
 			return err
 		}
-		k = newAccessKey(a.ID, a.Created)
+		k = newAccessKey("AKIA", a.ID, "", a.Created)
 		return tx.PutAccessKey(&k)
 	})
 	if err != nil {
@@ -90,15 +99,16 @@ func freeAccountID(tx *metadb.Tx) (origami.AccountID, error) {
 }
 
 // newAccessKey makes an access key: 80 random bits of ID, 240 of secret.
-func newAccessKey(account origami.AccountID, now time.Time) origami.AccessKey {
+func newAccessKey(prefix string, account origami.AccountID, user string, now time.Time) origami.AccessKey {
 	var id [10]byte
 	var secret [30]byte
 	rand.Read(id[:]) // crypto/rand never fails: it ends the program
 	rand.Read(secret[:])
 	return origami.AccessKey{
-		ID:      "AKIA" + base32.StdEncoding.EncodeToString(id[:]),
+		ID:      prefix + base32.StdEncoding.EncodeToString(id[:]),
 		Secret:  base64.StdEncoding.EncodeToString(secret[:]),
 		Account: account,
+		User:    user,
 		Created: now,
 	}
 }
@@ -117,20 +127,6 @@ func (s *Service) Accounts(ctx context.Context) ([]origami.Account, error) {
 	return out, nil
 }
 
-// AccessKeys lists the access keys of an account, oldest first.
-func (s *Service) AccessKeys(ctx context.Context, account origami.AccountID) ([]origami.AccessKey, error) {
-	var out []origami.AccessKey
-	err := s.db.View(ctx, func(tx *metadb.Tx) error {
-		all, err := tx.AccessKeys(account)
-		out = values(all)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list access keys: %w", err)
-	}
-	return out, nil
-}
-
 func values[T any](all []*T) []T {
 	var out []T
 	for _, v := range all {
@@ -138,96 +134,3 @@ func values[T any](all []*T) []T {
 	}
 	return out
 }
-
-// maxKeys is how many access keys an account may have: enough to change one
-// for another.
-const maxKeys = 2
-
-// CreateAccessKey makes another access key of an account. The error is
-// LimitExceeded if it has two.
-func (s *Service) CreateAccessKey(ctx context.Context, account origami.AccountID) (origami.AccessKey, error) {
-	var k origami.AccessKey
-	err := s.db.Update(ctx, func(tx *metadb.Tx) error {
-		if _, err := tx.Account(account); err != nil {
-			return fmt.Errorf("account %s: %w", account, err)
-		}
-		have, err := tx.AccessKeys(account)
-		if err != nil {
-			return err
-		}
-		if len(have) >= maxKeys {
-			return origami.Errorf("LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: %d", maxKeys)
-		}
-		k = newAccessKey(account, tx.Now().Truncate(time.Microsecond))
-		return tx.PutAccessKey(&k)
-	})
-	if err != nil {
-		return origami.AccessKey{}, fmt.Errorf("create access key: %w", err)
-	}
-	return k, nil
-}
-
-// DeleteAccessKey removes an access key of an account. Requests signed with it
-// are refused from then on.
-func (s *Service) DeleteAccessKey(ctx context.Context, account origami.AccountID, id string) error {
-	err := s.db.Update(ctx, func(tx *metadb.Tx) error { return tx.DeleteAccessKey(account, id) })
-	if err != nil {
-		return fmt.Errorf("delete access key %s: %w", id, err)
-	}
-	return nil
-}
-
-// ErrNoKey is the error of Credential for an access key that does not exist.
-var ErrNoKey = errors.New("no such access key")
-
-// Credential is the access key of that ID, or ErrNoKey. It is what a
-// signature is verified against.
-func (s *Service) Credential(ctx context.Context, id string) (origami.AccessKey, error) {
-	if !wellFormedKey(id) {
-		return origami.AccessKey{}, ErrNoKey
-	}
-	var k origami.AccessKey
-	err := s.db.View(ctx, func(tx *metadb.Tx) error {
-		found, err := tx.AccessKey(id)
-		if err == nil {
-			k = *found
-		}
-		return err
-	})
-	switch {
-	case errors.Is(err, metadb.ErrNotFound):
-		return k, ErrNoKey
-	case err != nil:
-		return k, fmt.Errorf("look up access key: %w", err)
-	}
-	return k, nil
-}
-
-// wellFormedKey reports whether id can be an access key's. It comes from a
-// request that nobody has verified yet.
-func wellFormedKey(id string) bool {
-	if len(id) < 16 || len(id) > 128 {
-		return false
-	}
-	for i := range len(id) {
-		if c := id[i]; (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
-			return false
-		}
-	}
-	return true
-}
-
-// Caller is who makes a request that was signed with k, in a region.
-func (s *Service) Caller(k origami.AccessKey, region origami.Region, request string) origami.Caller {
-	return origami.Caller{
-		Account:   k.Account,
-		ARN:       RootARN(k.Account),
-		UserID:    string(k.Account),
-		AccessKey: k.ID,
-		Region:    region,
-		Request:   request,
-	}
-}
-
-// RootARN names the root of an account.
-func RootARN(account origami.AccountID) string { return "arn:aws:iam::" + string(account) + ":root" }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -16,7 +17,12 @@ import (
 
 func open(t *testing.T) (*iam.Service, *metadb.DB) {
 	t.Helper()
-	db, err := metadb.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "meta.db"))
+	return openAt(t, time.Now)
+}
+
+func openAt(t *testing.T, clock func() time.Time) (*iam.Service, *metadb.DB) {
+	t.Helper()
+	db, err := metadb.Config{Clock: clock}.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "meta.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +63,7 @@ func TestCreateAccount(t *testing.T) {
 	if diff := cmp.Diff([]origami.Account{a, b}, all); diff != "" || err != nil {
 		t.Errorf("accounts: %v (-want +got):\n%s", err, diff)
 	}
-	keys, err := s.AccessKeys(t.Context(), a.ID)
+	keys, err := s.AccessKeys(t.Context(), a.ID, "")
 	if diff := cmp.Diff([]origami.AccessKey{k}, keys); diff != "" || err != nil {
 		t.Errorf("keys: %v (-want +got):\n%s", err, diff)
 	}
@@ -91,10 +97,10 @@ func TestCredential(t *testing.T) {
 			t.Errorf("key %.40q: got %+v, error %v, want ErrNoKey", id, got, err)
 		}
 	}
-	if err := s.DeleteAccessKey(t.Context(), "000000000000", k.ID); err == nil {
+	if err := s.DeleteAccessKey(t.Context(), "000000000000", "", k.ID); err == nil {
 		t.Error("an account deleted the key of another")
 	}
-	if err := s.DeleteAccessKey(t.Context(), k.Account, k.ID); err != nil {
+	if err := s.DeleteAccessKey(t.Context(), k.Account, "", k.ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Credential(t.Context(), k.ID); !errors.Is(err, iam.ErrNoKey) {
@@ -107,20 +113,20 @@ func TestCreateAccessKey(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)
 	a, first := create(t, s, "alice")
-	second, err := s.CreateAccessKey(t.Context(), a.ID)
+	second, err := s.CreateAccessKey(t.Context(), a.ID, "")
 	if err != nil || second.ID == first.ID || second.Account != a.ID {
 		t.Fatalf("got %+v, %v", second, err)
 	}
-	if _, err := s.CreateAccessKey(t.Context(), a.ID); !errors.Is(err, &origami.Error{Code: "LimitExceeded"}) {
+	if _, err := s.CreateAccessKey(t.Context(), a.ID, ""); !errors.Is(err, &origami.Error{Code: "LimitExceeded"}) {
 		t.Errorf("third key: got error %v", err)
 	}
-	if err := s.DeleteAccessKey(t.Context(), a.ID, first.ID); err != nil {
+	if err := s.DeleteAccessKey(t.Context(), a.ID, "", first.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateAccessKey(t.Context(), a.ID); err != nil {
+	if _, err := s.CreateAccessKey(t.Context(), a.ID, ""); err != nil {
 		t.Errorf("after a deletion: %v", err)
 	}
-	if _, err := s.CreateAccessKey(t.Context(), "000000000000"); err == nil {
+	if _, err := s.CreateAccessKey(t.Context(), "000000000000", ""); err == nil {
 		t.Error("a key was made for an account that does not exist")
 	}
 }

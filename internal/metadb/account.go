@@ -47,25 +47,40 @@ func scanAccount(r *sql.Rows) (*origami.Account, error) {
 
 // PutAccessKey inserts an access key. Its account must be there already.
 func (tx *Tx) PutAccessKey(k *origami.AccessKey) error {
-	_, err := tx.exec(`INSERT INTO access_keys (id, account, secret, created) VALUES (?, ?, ?, ?)`,
-		k.ID, string(k.Account), k.Secret, micros(k.Created))
+	_, err := tx.exec(`INSERT INTO access_keys (id, account, secret, created, user_id, disabled) VALUES (?, ?, ?, ?, ?, ?)`,
+		k.ID, string(k.Account), k.Secret, micros(k.Created), k.User, flag(k.Disabled))
 	return err
 }
 
+// accessKeyColumns are those that scanAccessKey reads.
+const accessKeyColumns = `id, account, secret, created, user_id, disabled`
+
 // AccessKey is the access key of that ID, or ErrNotFound.
 func (tx *Tx) AccessKey(id string) (*origami.AccessKey, error) {
-	return first(collect(tx, scanAccessKey, `SELECT id, account, secret, created FROM access_keys WHERE id = ?`, id))
+	return first(collect(tx, scanAccessKey, `SELECT `+accessKeyColumns+` FROM access_keys WHERE id = ?`, id))
 }
 
-// AccessKeys lists the access keys of an account, oldest first.
-func (tx *Tx) AccessKeys(account origami.AccountID) ([]*origami.AccessKey, error) {
+// AccessKeys lists the access keys of a user, or of the root of the account
+// if user is "", oldest first.
+func (tx *Tx) AccessKeys(account origami.AccountID, user string) ([]*origami.AccessKey, error) {
 	return collect(tx, scanAccessKey,
-		`SELECT id, account, secret, created FROM access_keys WHERE account = ? ORDER BY created, id`, string(account))
+		`SELECT `+accessKeyColumns+` FROM access_keys WHERE account = ? AND user_id = ? ORDER BY created, id`, string(account), user)
 }
 
-// DeleteAccessKey removes an access key of an account, or gives ErrNotFound.
-func (tx *Tx) DeleteAccessKey(account origami.AccountID, id string) error {
-	n, err := tx.exec(`DELETE FROM access_keys WHERE account = ? AND id = ?`, string(account), id)
+// SetAccessKeyDisabled switches an access key off or on, or gives ErrNotFound.
+func (tx *Tx) SetAccessKeyDisabled(account origami.AccountID, user, id string, disabled bool) error {
+	n, err := tx.exec(`UPDATE access_keys SET disabled = ? WHERE account = ? AND user_id = ? AND id = ?`,
+		flag(disabled), string(account), user, id)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// DeleteAccessKey removes an access key of a user, or of the root of the
+// account if user is "". It gives ErrNotFound if there is none.
+func (tx *Tx) DeleteAccessKey(account origami.AccountID, user, id string) error {
+	n, err := tx.exec(`DELETE FROM access_keys WHERE account = ? AND user_id = ? AND id = ?`, string(account), user, id)
 	if err == nil && n == 0 {
 		err = ErrNotFound
 	}
@@ -74,12 +89,20 @@ func (tx *Tx) DeleteAccessKey(account origami.AccountID, id string) error {
 
 func scanAccessKey(r *sql.Rows) (*origami.AccessKey, error) {
 	var k origami.AccessKey
-	var created int64
-	if err := r.Scan(&k.ID, &k.Account, &k.Secret, &created); err != nil {
+	var created, disabled int64
+	if err := r.Scan(&k.ID, &k.Account, &k.Secret, &created, &k.User, &disabled); err != nil {
 		return nil, err
 	}
-	k.Created = fromMicros(created)
+	k.Created, k.Disabled = fromMicros(created), disabled != 0
 	return &k, nil
+}
+
+// flag is a truth value as the database holds it.
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // first is the only one of found, or ErrNotFound.

@@ -507,10 +507,10 @@ func TestAccounts(t *testing.T) {
 			if _, err := tx.Account(bob); !errors.Is(err, metadb.ErrNotFound) {
 				t.Errorf("unknown account: got error %v", err)
 			}
-			if err := tx.DeleteAccessKey(bob, k.ID); !errors.Is(err, metadb.ErrNotFound) {
+			if err := tx.DeleteAccessKey(bob, "", k.ID); !errors.Is(err, metadb.ErrNotFound) {
 				t.Errorf("delete of another account's key: got error %v", err)
 			}
-			return tx.DeleteAccessKey(alice, k.ID)
+			return tx.DeleteAccessKey(alice, "", k.ID)
 		})
 		view(t, db, func(tx *metadb.Tx) error {
 			if _, err := tx.AccessKey(k.ID); !errors.Is(err, metadb.ErrNotFound) {

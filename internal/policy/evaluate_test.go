@@ -220,13 +220,13 @@ func TestPrincipals(t *testing.T) {
 			t.Errorf("%s for %+v: got %v, want %v", tt.principal, tt.who, got, tt.want)
 		}
 	}
-	deny := parse(t, statement(`"Effect":"Deny","NotPrincipal":{"AWS":"`+alice+`"},"Action":"sts:AssumeRole"`), policy.Trust)
+	deny := parse(t, statement(`"Effect":"Deny","NotPrincipal":{"AWS":["`+alice+`","222222222222"]},"Action":"sts:AssumeRole"`), policy.Trust)
 	for who, want := range map[policy.Principal]policy.Effect{user: policy.Silent, sess: policy.Deny, root: policy.Deny} {
 		if got := deny.Evaluate(&policy.Request{Action: "sts:AssumeRole", Principal: who}); got != want {
 			t.Errorf("all but alice, for %+v: got %v, want %v", who, got, want)
 		}
 	}
-	if got, want := deny.ARNs(), []string{alice}; !slices.Equal(got, want) {
+	if got, want := deny.ARNs(), []string{policy.RootARN("222222222222"), alice}; !slices.Equal(got, want) {
 		t.Errorf("names: got %q, want %q", got, want)
 	}
 }

@@ -144,12 +144,16 @@ func (p *principals) reach(who Principal) reach {
 	return best
 }
 
-// ARNs lists the users, roles and sessions that the statements of a document
-// name as principals, so that whoever keeps it can refuse names of nobody.
+// ARNs lists whom the statements of a document name as principals: accounts,
+// by their roots, users, roles and sessions, so that whoever keeps it can
+// refuse names of nobody.
 func (d *Document) ARNs() []string {
 	var out []string
 	for i := range d.statements {
 		if p := d.statements[i].principals; p != nil {
+			for _, a := range p.accounts {
+				out = append(out, RootARN(a))
+			}
 			out = append(out, p.arns...)
 		}
 	}

@@ -1,0 +1,71 @@
+package ec2server
+
+import (
+	"strconv"
+
+	"origami"
+	"origami/internal/ec2api"
+	"origami/internal/iam"
+	"origami/internal/policy"
+)
+
+// made is a resource that a request makes. Of its ID nothing is known, but of
+// what it will be.
+func (c *collection) made(kind string) iam.Resource {
+	r := iam.Resource{ARN: c.arn(kind, "*"), Keys: c.ownKeys()}
+	requestTags(r.Keys, c.tagged[kind])
+	switch in := c.in.(type) {
+	case *ec2api.CreateVolumeInput:
+		if kind == "volume" {
+			c.volumeKeys(r.Keys, deref(in.AvailabilityZone), c.volumeShape(in.VolumeType, in.Size, in.Iops, in.Throughput, deref(in.SnapshotId)),
+				deref(in.Encrypted), origami.SnapshotID(deref(in.SnapshotId)))
+		}
+	case *ec2api.CreateSnapshotInput:
+		if kind == "snapshot" {
+			c.newSnapshotKeys(r.Keys, origami.VolumeID(deref(in.VolumeId)))
+		}
+	case *ec2api.RunInstancesInput:
+		c.launchKeys(r.Keys, kind, in)
+	case *ec2api.CreateKeyPairInput:
+		setIf(r.Keys, "ec2:KeyPairName", in.KeyName)
+		setIf(r.Keys, "ec2:KeyPairType", in.KeyType)
+	case *ec2api.ImportKeyPairInput:
+		setIf(r.Keys, "ec2:KeyPairName", in.KeyName)
+	}
+	switch kind {
+	case "image", "snapshot":
+		r.Keys.Set("ec2:Owner", string(c.who.Account))
+	}
+	return r
+}
+
+func setIf(keys policy.Keys, name string, value *string) {
+	if value != nil {
+		keys.Set(name, *value)
+	}
+}
+
+// volumeShape is what a new volume will be like, as far as the request or the
+// snapshot says.
+func (c *collection) volumeShape(kind *string, size, iops, throughput *int32, snapshot string) origami.VolumeShape {
+	shape := origami.VolumeShape{
+		Type: origami.VolumeType(deref(kind)), Size: int64(deref(size)), IOPS: int64(deref(iops)), Throughput: int64(deref(throughput)),
+	}
+	if shape.Type == "" {
+		shape.Type = origami.GP2
+	}
+	if shape.Size == 0 && snapshot != "" {
+		if s, err := c.tx.Snapshot(c.who.Region, c.who.Account, origami.SnapshotID(snapshot)); err == nil {
+			shape.Size = s.VolumeSize
+		}
+	}
+	return shape
+}
+
+// newSnapshotKeys adds what a snapshot of a volume will be like.
+func (c *collection) newSnapshotKeys(keys policy.Keys, id origami.VolumeID) {
+	keys.Set("ec2:ParentVolume", c.arn("volume", string(id)))
+	if v, err := c.tx.Volume(c.who.Region, c.who.Account, id); err == nil {
+		keys.Set("ec2:VolumeSize", strconv.FormatInt(v.Size, 10))
+	}
+}
