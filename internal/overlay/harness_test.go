@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"origami/disk"
+	"origami/internal/durable"
 	"origami/internal/durable/durabletest"
 	"origami/internal/overlay"
 )
@@ -50,20 +51,57 @@ func (m image) Extents(_ context.Context, off int64) iter.Seq2[disk.Extent, erro
 	}
 }
 
+// shifted is an image after zeros.
+type shifted struct {
+	image
+	shift int64
+}
+
+func (s shifted) Size() int64 { return s.shift + s.image.Size() }
+
+func (s shifted) ReadAt(p []byte, off int64) (int, error) {
+	n := min(max(s.shift-off, 0), int64(len(p)))
+	clear(p[:n])
+	if n == int64(len(p)) {
+		return len(p), nil
+	}
+	k, err := s.image.ReadAt(p[n:], off+n-s.shift)
+	return int(n) + k, err
+}
+
+func (s shifted) Extents(ctx context.Context, off int64) iter.Seq2[disk.Extent, error] {
+	return func(yield func(disk.Extent, error) bool) {
+		if off < s.shift && !yield(disk.Extent{Off: off, Len: s.shift - off, Zero: true}, nil) {
+			return
+		}
+		for e, err := range s.image.Extents(ctx, max(off-s.shift, 0)) {
+			e.Off += s.shift
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
 // harness runs operations on a volume on a crashable file system, and knows
 // what each unit may hold after a crash.
 type harness struct {
 	draw  func(n int) int // a number below n
 	fs    *durabletest.CrashFS
+	outer durable.FS // what the volume uses: fs, or something before it
 	dev   *overlay.Device
 	bases map[string]image
 	label int
 	boot  int
 
+	// shift is where the units of the model begin. What is before them is zero.
+	shift int64
+
 	// may holds for each unit what it may be after a crash: as of the last
 	// flush, and after each write since. The last one is what it is now.
 	may    [][]string
-	sizes  []int // in units, that the volume may have after a crash
+	failed map[int]bool // units whose last change failed: not sure after the death of the process
+	sizes  []int        // in units, that the volume may have after a crash
 	frozen map[overlay.LayerID][]byte
 	unsure map[overlay.LayerID]bool // a rebase of it may have happened
 	fill   byte
@@ -75,11 +113,19 @@ const (
 )
 
 func newHarness(draw func(int) int) (*harness, error) {
-	h := &harness{draw: draw, fs: durabletest.New(), bases: make(map[string]image),
+	return newHarnessOn(durabletest.New(), nil, draw)
+}
+
+// newHarnessOn has a volume that uses outer, if it is not nil.
+func newHarnessOn(fs *durabletest.CrashFS, outer durable.FS, draw func(int) int) (*harness, error) {
+	h := &harness{draw: draw, fs: fs, outer: outer, failed: make(map[int]bool), bases: make(map[string]image),
 		frozen: make(map[overlay.LayerID][]byte), unsure: make(map[overlay.LayerID]bool)}
 	units := 1 + draw(24)
 	if draw(8) == 0 {
 		units += 2 * 256 // several lines of the map
+	}
+	if draw(6) == 0 {
+		h.shift = 1<<40 - int64(draw(units))*unit // two data files
 	}
 	label := ""
 	if draw(3) > 0 {
@@ -97,9 +143,9 @@ func newHarness(draw func(int) int) (*harness, error) {
 	h.sizes = []int{units}
 	var err error
 	if draw(3) == 0 {
-		err = overlay.CreateEncrypted(h.fs, "vol", int64(units)*unit, label, testKey, testWrapped)
+		err = overlay.CreateEncrypted(h.fs, "vol", h.shift+int64(units)*unit, label, testKey, testWrapped)
 	} else {
-		err = overlay.Create(h.fs, "vol", int64(units)*unit, label)
+		err = overlay.Create(h.fs, "vol", h.shift+int64(units)*unit, label)
 	}
 	if err != nil {
 		return nil, err
@@ -122,13 +168,17 @@ func canonical(b []byte) string {
 
 func (h *harness) resolve(label string) (disk.Image, error) {
 	if b, ok := h.bases[label]; ok {
-		return b, nil
+		return shifted{b, h.shift}, nil
 	}
 	return nil, fmt.Errorf("no base %q", label)
 }
 
 func (h *harness) open() (err error) {
-	h.dev, err = overlay.OpenWith(h.fs, "vol", overlay.Options{
+	fsys := h.outer
+	if fsys == nil {
+		fsys = h.fs
+	}
+	h.dev, err = overlay.OpenWith(fsys, "vol", overlay.Options{
 		Resolve: h.resolve, Unwrap: unwrapTest, Boot: "boot " + strconv.Itoa(h.boot),
 	})
 	return err
@@ -136,7 +186,7 @@ func (h *harness) open() (err error) {
 
 // crash cuts the power.
 func (h *harness) crash(seed uint64) error {
-	h.fs = h.fs.Crash(seed)
+	h.fs, h.outer = h.fs.Crash(seed), nil
 	h.boot++
 	if err := h.open(); err != nil {
 		return err
@@ -155,6 +205,8 @@ func (h *harness) kill() error {
 	for i, m := range was {
 		if n := len(m); n >= 3 && m[n-2] == torn {
 			h.may[i] = slices.Clone(m[n-3:])
+		} else if h.failed[i] {
+			h.may[i] = append(slices.Clone(m), torn)
 		} else {
 			h.may[i] = m[n-1:]
 		}
@@ -166,6 +218,7 @@ func (h *harness) kill() error {
 	for i, m := range was { // it is no more durable than it was
 		h.may[i] = append(slices.DeleteFunc(m, isTorn), h.may[i][len(h.may[i])-1])
 	}
+	clear(h.failed)
 	return nil
 }
 
@@ -195,6 +248,7 @@ func (h *harness) change(off int, p []byte, err error) {
 		if err != nil { // or what was before
 			h.may[i] = append(h.may[i], torn, m[len(m)-1])
 		}
+		h.failed[i] = err != nil
 		p, off = p[n:], off+n
 	}
 }
@@ -203,6 +257,7 @@ func (h *harness) flushed() {
 	for i, m := range h.may {
 		h.may[i] = m[len(m)-1:]
 	}
+	clear(h.failed)
 }
 
 func (h *harness) rangeOf() (off, n int) {
@@ -227,17 +282,17 @@ func (h *harness) step() (opErr, wrong error) {
 		off, n := h.rangeOf()
 		h.fill++
 		p := bytes.Repeat([]byte{h.fill | 1}, n)
-		_, err := h.dev.WriteAt(p, int64(off))
+		_, err := h.dev.WriteAt(p, h.shift+int64(off))
 		h.change(off, p, err)
 		return err, nil
 	case k < 45:
 		off, n := h.rangeOf()
-		err := h.dev.WriteZeroes(int64(off), int64(n))
+		err := h.dev.WriteZeroes(h.shift+int64(off), int64(n))
 		h.change(off, make([]byte, n), err)
 		return err, nil
 	case k < 53:
 		off, n := h.rangeOf()
-		err := h.dev.Trim(int64(off), int64(n))
+		err := h.dev.Trim(h.shift+int64(off), int64(n))
 		first, end := (off+unit-1)/unit*unit, (off+n)/unit*unit
 		if first < end {
 			h.change(first, make([]byte, end-first), err)
@@ -298,12 +353,13 @@ func (h *harness) rebase() (opErr, wrong error) {
 		return nil, fmt.Errorf("frozen layer %d: %w", id, err)
 	}
 	defer f.Close()
-	img := make(image, f.Size())
+	img := make(image, f.Size()-h.shift)
 	copy(img, h.bases[f.Base()])
 	for e := range f.Dirty(context.Background()) {
+		e.Off -= h.shift
 		if e.Zero {
 			clear(img[e.Off : e.Off+e.Len])
-		} else if _, err := f.ReadAt(img[e.Off:e.Off+e.Len], e.Off); err != nil && err != io.EOF {
+		} else if _, err := f.ReadAt(img[e.Off:e.Off+e.Len], h.shift+e.Off); err != nil && err != io.EOF {
 			return err, nil
 		}
 	}
@@ -313,7 +369,7 @@ func (h *harness) rebase() (opErr, wrong error) {
 	h.label++
 	label := strconv.Itoa(h.label)
 	h.bases[label] = img
-	err = h.dev.Rebase(id, label, img)
+	err = h.dev.Rebase(id, label, shifted{img, h.shift})
 	for _, i := range ids {
 		if i <= id {
 			h.unsure[i] = true
@@ -331,7 +387,7 @@ func (h *harness) rebase() (opErr, wrong error) {
 func (h *harness) grow() (opErr, wrong error) {
 	units := len(h.may) + h.draw(4)
 	h.sizes = append(h.sizes, units)
-	if err := h.dev.Grow(int64(units) * unit); err != nil {
+	if err := h.dev.Grow(h.shift + int64(units)*unit); err != nil {
 		return err, nil
 	}
 	h.sizes = []int{units}
@@ -347,14 +403,14 @@ func (h *harness) resize(units int) {
 
 // check compares the volume and all frozen layers with the model.
 func (h *harness) check() error {
-	got, err := read(h.dev)
+	got, err := h.read(h.dev)
 	if err != nil {
 		return err
 	}
 	if want := h.now(); !bytes.Equal(got, want) {
 		return fmt.Errorf("volume differs from the model in unit %d", firstDiff(got, want))
 	}
-	if err := checkExtents(h.dev, got); err != nil {
+	if err := checkExtents(h.dev, h.shift, got); err != nil {
 		return err
 	}
 	return h.checkFrozen()
@@ -370,14 +426,14 @@ func (h *harness) checkFrozen() error {
 		if err != nil {
 			return err
 		}
-		got, err := read(f)
+		got, err := h.read(f)
 		if err != nil {
 			return err
 		}
 		if !bytes.Equal(got, want) {
 			return fmt.Errorf("frozen layer %d differs in unit %d", id, firstDiff(got, want))
 		}
-		if err := errors.Join(checkExtents(f, got), f.Close()); err != nil {
+		if err := errors.Join(checkExtents(f, h.shift, got), f.Close()); err != nil {
 			return err
 		}
 	}
@@ -387,13 +443,13 @@ func (h *harness) checkFrozen() error {
 // adopt checks after a crash that each unit is one of those it may be, and
 // goes on with what is there.
 func (h *harness) adopt() error {
-	units := int(h.dev.Size() / unit)
+	units := int((h.dev.Size() - h.shift) / unit)
 	if !slices.Contains(h.sizes, units) {
 		return fmt.Errorf("volume has %d units, want one of %v", units, h.sizes)
 	}
 	h.sizes = []int{units}
 	h.resize(units)
-	got, err := read(h.dev)
+	got, err := h.read(h.dev)
 	if err != nil {
 		return err
 	}
@@ -427,9 +483,13 @@ func byteOf(c string, at int) byte {
 	return c[at]
 }
 
-func read(img disk.Image) ([]byte, error) {
-	b := make([]byte, img.Size())
-	n, err := img.ReadAt(b, 0)
+func (h *harness) read(img disk.Image) ([]byte, error) { return readFrom(img, h.shift) }
+
+func read(img disk.Image) ([]byte, error) { return readFrom(img, 0) }
+
+func readFrom(img disk.Image, off int64) ([]byte, error) {
+	b := make([]byte, img.Size()-off)
+	n, err := img.ReadAt(b, off)
 	if n != len(b) {
 		return nil, fmt.Errorf("read %d of %d bytes: %w", n, len(b), err)
 	}
@@ -449,8 +509,8 @@ func firstDiff(a, b []byte) int {
 }
 
 // checkExtents checks that the extents of img cover it, and that what they
-// call zero is.
-func checkExtents(img disk.Image, content []byte) error {
+// call zero is. The content begins after zeros.
+func checkExtents(img disk.Image, shift int64, content []byte) error {
 	at := int64(0)
 	for e, err := range img.Extents(context.Background(), 0) {
 		if err != nil {
@@ -460,14 +520,14 @@ func checkExtents(img disk.Image, content []byte) error {
 			return fmt.Errorf("extent %+v, want one at %d", e, at)
 		}
 		at += e.Len
-		if at > int64(len(content)) {
+		if at > shift+int64(len(content)) {
 			return fmt.Errorf("extent %+v ends beyond %d", e, len(content))
 		}
-		if e.Zero && canonical(content[e.Off:at]) != hole {
+		if e.Zero && at > shift && canonical(content[max(e.Off-shift, 0):at-shift]) != hole {
 			return fmt.Errorf("extent %+v is not zero", e)
 		}
 	}
-	if at != int64(len(content)) {
+	if at != shift+int64(len(content)) {
 		return fmt.Errorf("extents end at %d of %d", at, len(content))
 	}
 	return nil

@@ -275,3 +275,36 @@ func TestFlushTakesWrite(t *testing.T) {
 		}
 	}
 }
+
+// After a failure, a record has what was missed, and overwrites go without the
+// log again.
+func TestLiveRecovers(t *testing.T) {
+	t.Parallel()
+	for _, flush := range []bool{false, true} {
+		fsys, d := liveVolume(t)
+		fsys.hook(func() error { return syscall.ENOSPC })
+		for at := range int64(3) {
+			if err := fillUnits(d, 300*at, 1, 1); !errors.Is(err, syscall.ENOSPC) {
+				t.Fatalf("without a log: %v, want ENOSPC", err)
+			}
+		}
+		fsys.hook(func() error { return nil })
+		then := func() error { return fillUnits(d, 5, 1, 5) }
+		if flush {
+			then = d.Flush
+		}
+		if err := then(); err != nil {
+			t.Fatal(err)
+		}
+		for at := range int64(3) {
+			wantUnit(t, fsys, 300*at, 1) // as it is read from the open volume
+		}
+		before := fsys.Count(durabletest.OpWrite)
+		if err := fillUnits(d, 0, 1, 2); err != nil {
+			t.Fatal(err)
+		}
+		if n := fsys.Count(durabletest.OpWrite) - before; n != 1 {
+			t.Errorf("flush %v: an overwrite is %d writes, want 1", flush, n)
+		}
+	}
+}

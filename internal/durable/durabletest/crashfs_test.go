@@ -289,3 +289,32 @@ func TestFaults(t *testing.T) {
 		t.Errorf("WriteAt after Close: %v, want %v", err, fs.ErrClosed)
 	}
 }
+
+func TestKillAfter(t *testing.T) {
+	t.Parallel()
+	const pages, off = 4, 100
+	lengths := make(map[int]bool)
+	for before := range 40 {
+		fsys := durabletest.New()
+		f := create(t, fsys, "f")
+		fsys.KillAfter(before)
+		for range before {
+			write(t, f, 0, 'a', 10)
+		}
+		if n, err := f.WriteAt(bytes.Repeat([]byte("b"), pages*durabletest.PageSize), off); n != 0 || !errors.Is(err, durabletest.ErrStopped) {
+			t.Fatalf("WriteAt at the death: %d, %v; want 0, %v", n, err, durabletest.ErrStopped)
+		}
+		if _, err := f.WriteAt([]byte("c"), 0); !errors.Is(err, durabletest.ErrStopped) {
+			t.Errorf("WriteAt after the death: %v, want %v", err, durabletest.ErrStopped)
+		}
+		fsys.ClearFaults()
+		n := bytes.Count([]byte(read(t, fsys, "f")), []byte("b"))
+		if end := n + off; n != 0 && n != pages*durabletest.PageSize && end%durabletest.PageSize != 0 {
+			t.Errorf("%d bytes were written, which is not to the end of a page", n)
+		}
+		lengths[n] = true
+	}
+	if len(lengths) < 4 || !lengths[0] {
+		t.Errorf("lengths %v: want nothing, parts and all", lengths)
+	}
+}

@@ -2,6 +2,7 @@ package durabletest
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 )
 
@@ -26,6 +27,9 @@ const (
 
 // ErrStopped is the error of every operation after [CrashFS.StopAfter] struck.
 var ErrStopped = errors.New("durabletest: file system stopped")
+
+// errKilled is the ErrStopped of the operation at which the process dies.
+var errKilled = fmt.Errorf("%w: killed", ErrStopped)
 
 type fault struct {
 	op   Op
@@ -52,6 +56,16 @@ func (c *CrashFS) StopAfter(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.faults = append(c.faults, &fault{op: OpAny, left: n + 1, err: ErrStopped, stop: true})
+}
+
+// KillAfter is StopAfter for the death of the process that uses c, which leaves
+// everything that it wrote: if it is a write at which the file system stops,
+// pages at its beginning may be written. After ClearFaults c is what the next
+// process finds.
+func (c *CrashFS) KillAfter(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults = append(c.faults, &fault{op: OpAny, left: n + 1, err: errKilled, stop: true})
 }
 
 // ClearFaults forgets all faults that have not struck, and a stop.

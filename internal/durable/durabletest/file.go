@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"sync/atomic"
 	"syscall"
 
@@ -57,6 +58,14 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	defer f.fs.mu.Unlock()
 	if off < 0 || off > maxFile-int64(len(p)) {
 		return 0, pathError("write", f.name, syscall.EFBIG)
+	}
+	if errors.Is(err, errKilled) {
+		// The system copies page by page.
+		pages := (off+int64(len(p))+PageSize-1)/PageSize - off/PageSize
+		if n := rand.New(rand.NewPCG(uint64(f.fs.counts[OpAny]), 2)).Int64N(pages+1)*PageSize - off%PageSize; n > 0 {
+			f.data.writeAt(p[:min(n, int64(len(p)))], off)
+		}
+		return 0, err
 	}
 	if err != nil {
 		if errors.Is(err, ErrStopped) || errors.Is(err, fs.ErrClosed) || len(p) == 0 {
