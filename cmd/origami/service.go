@@ -254,7 +254,7 @@ func (s *service) doors() (api, own http.Handler, err error) {
 	c := endpoint.Config{
 		Credentials: s.credentials,
 		Regions:     s.o.regions,
-		Services:    map[string]endpoint.Service{"ec2": ec2, "sts": &stsserver.Handler{}},
+		Services:    map[string]endpoint.Service{"ec2": ec2, "sts": &stsserver.Handler{Accounts: s.accounts}},
 		Logger:      s.log,
 		Observe:     s.monitor.metrics.observe,
 	}

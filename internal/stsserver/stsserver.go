@@ -1,14 +1,16 @@
-// Package stsserver is the door of the Security Token Service: it tells
-// callers who they are. Temporary credentials are not issued.
+// Package stsserver is the door of the Security Token Service: it tells callers
+// who they are, and hands out temporary credentials.
 package stsserver
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
 
 	"origami"
 	"origami/internal/awsquery"
+	"origami/internal/iam"
 )
 
 // Version is the API version that is served.
@@ -16,30 +18,43 @@ const Version = "2011-06-15"
 
 const namespace = "https://sts.amazonaws.com/doc/" + Version + "/"
 
-// known lists the other operations of STS.
+// known lists the operations of STS that are not served.
 var known = map[string]bool{
-	"AssumeRole":                 true,
-	"AssumeRoleWithSAML":         true,
-	"AssumeRoleWithWebIdentity":  true,
-	"AssumeRoot":                 true,
-	"DecodeAuthorizationMessage": true,
-	"GetAccessKeyInfo":           true,
-	"GetDelegatedAccessToken":    true,
-	"GetFederationToken":         true,
-	"GetSessionToken":            true,
-	"GetWebIdentityToken":        true,
+	"AssumeRoleWithSAML":        true,
+	"AssumeRoleWithWebIdentity": true,
+	"AssumeRoot":                true,
+	"GetDelegatedAccessToken":   true,
+	"GetFederationToken":        true,
+	"GetWebIdentityToken":       true,
 }
 
-// Handler serves STS to authenticated callers. The zero value is ready, and
-// safe for concurrent use.
-type Handler struct{}
+// Handler serves STS to authenticated callers. It is safe for concurrent use.
+type Handler struct {
+	Accounts *iam.Service
+}
 
-type getCallerIdentityInput struct{}
+// operation is one that is served.
+type operation struct {
+	newInput func() any
+	call     func(h *Handler, ctx context.Context, who origami.Caller, in any) (any, error)
+}
 
-type getCallerIdentityOutput struct {
-	UserID  *string `xml:"UserId"`
-	Account *string `xml:"Account"`
-	ARN     *string `xml:"Arn"`
+// op makes an operation of a method.
+func op[I, O any](f func(*Handler, context.Context, origami.Caller, *I) (*O, error)) operation {
+	return operation{
+		newInput: func() any { return new(I) },
+		call: func(h *Handler, ctx context.Context, who origami.Caller, in any) (any, error) {
+			return f(h, ctx, who, in.(*I))
+		},
+	}
+}
+
+var operations = map[string]operation{
+	"AssumeRole":                 op((*Handler).assumeRole),
+	"DecodeAuthorizationMessage": op((*Handler).decodeAuthorizationMessage),
+	"GetAccessKeyInfo":           op((*Handler).getAccessKeyInfo),
+	"GetCallerIdentity":          op((*Handler).getCallerIdentity),
+	"GetSessionToken":            op((*Handler).getSessionToken),
 }
 
 // ServeAWS answers a request whose signature is verified. When it returns an
@@ -49,38 +64,44 @@ func (h *Handler) ServeAWS(w http.ResponseWriter, r *http.Request, who origami.C
 	if err != nil {
 		return wireError(err)
 	}
-	if err := checkAction(form); err != nil {
+	o, err := findOperation(form)
+	if err != nil {
 		return err
 	}
-	if _, err := awsquery.Query.Decode(form, new(getCallerIdentityInput), nil); err != nil {
+	in := o.newInput()
+	if _, err := awsquery.Query.Decode(form, in, nil); err != nil {
 		return wireError(err)
 	}
-	account := string(who.Account)
+	out, err := o.call(h, r.Context(), who, in)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", awsquery.ContentType)
 	// An error of the writer means that the client is gone.
 	_ = awsquery.Query.Encode(w, awsquery.Response{
-		Operation: "GetCallerIdentity", Namespace: namespace, RequestID: who.Request,
-		Body: &getCallerIdentityOutput{UserID: &who.UserID, Account: &account, ARN: &who.ARN},
+		Operation: form.Get("Action"), Namespace: namespace, RequestID: who.Request, Body: out,
 	})
 	return nil
 }
 
-// checkAction refuses every action but GetCallerIdentity.
-func checkAction(form url.Values) error {
+// findOperation finds the operation that a request names.
+func findOperation(form url.Values) (operation, error) {
 	action, version := form.Get("Action"), form.Get("Version")
 	switch {
 	case action == "":
-		return origami.Errorf(origami.CodeMissingAction, "The request must contain the parameter Action")
+		return operation{}, origami.Errorf(origami.CodeMissingAction, "The request must contain the parameter Action")
 	case version == "":
-		return origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter Version")
+		return operation{}, origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter Version")
 	case version != Version:
-		return origami.Errorf(origami.CodeNoSuchVersion, "The requested version (%.64s) of service AWSSecurityTokenService does not exist", version)
+		return operation{}, origami.Errorf(origami.CodeNoSuchVersion, "The requested version (%.64s) of service AWSSecurityTokenService does not exist", version)
 	case known[action]:
-		return origami.Errorf(origami.CodeUnsupportedOperation, "The operation %s is not supported by this service.", action)
-	case action != "GetCallerIdentity":
-		return origami.Errorf(origami.CodeInvalidAction, "Could not find operation %.128s for version %s", action, Version)
+		return operation{}, origami.Errorf(origami.CodeUnsupportedOperation, "The operation %s is not supported by this service.", action)
 	}
-	return nil
+	o, ok := operations[action]
+	if !ok {
+		return o, origami.Errorf(origami.CodeInvalidAction, "Could not find operation %.128s for version %s", action, Version)
+	}
+	return o, nil
 }
 
 // WriteError writes the error document of STS.
@@ -98,8 +119,12 @@ func (h *Handler) WriteError(w http.ResponseWriter, request string, e *origami.E
 // wireError gives an error of the codec its place in our vocabulary.
 func wireError(err error) error {
 	var e *awsquery.Error
-	if errors.As(err, &e) {
-		return &origami.Error{Code: origami.Code(e.Code), Message: e.Message}
+	if !errors.As(err, &e) {
+		return err
 	}
-	return err
+	code := origami.Code(e.Code)
+	if code == origami.CodeMissingParameter || code == origami.CodeInvalidParameterValue {
+		code = "ValidationError"
+	}
+	return &origami.Error{Code: code, Message: e.Message}
 }
