@@ -45,6 +45,23 @@ func (f Filter) Literals() ([]string, bool) {
 	return out, true
 }
 
+// Prefixes returns, for each of the filter's values, the plain text that
+// whatever it matches begins with: for a value without wildcards all of it.
+func (f Filter) Prefixes() []string {
+	out := make([]string, len(f.Values))
+	for n, pattern := range f.Values {
+		var b strings.Builder
+		for i := 0; i < len(pattern) && pattern[i] != '*' && pattern[i] != '?'; i++ {
+			if pattern[i] == '\\' && i+1 < len(pattern) {
+				i++
+			}
+			b.WriteByte(pattern[i])
+		}
+		out[n] = b.String()
+	}
+	return out
+}
+
 // MatchPattern reports whether s matches the filter pattern. It takes time
 // proportional to len(pattern) × len(s) at worst, whatever the pattern.
 func MatchPattern(pattern, s string) bool {

@@ -21,6 +21,9 @@ type dialect struct {
 	// forUpdate ends a SELECT of rows that are about to be changed;
 	// skipLocked one that takes what nobody else is taking.
 	forUpdate, skipLocked string
+	// unindexed stands before a column that no index should be chosen for,
+	// where the engine does not know by itself.
+	unindexed string
 	// objectOf is the aggregate function that makes a JSON object of names
 	// and values.
 	objectOf string

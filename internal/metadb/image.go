@@ -19,8 +19,8 @@ func grantees(public bool, accounts []origami.AccountID) []string {
 }
 
 var images = &table[origami.Image]{
-	name: "images",
-	doc:  documentOf[origami.Image](),
+	name: "images", prefix: "ami-",
+	doc: documentOf[origami.Image](),
 	key: func(i *origami.Image) (origami.Region, string, origami.AccountID) {
 		return i.Region, string(i.ID), i.Owner
 	},

@@ -8,8 +8,8 @@ import (
 )
 
 var instances = &table[origami.Instance]{
-	name: "instances",
-	doc:  documentOf[origami.Instance](),
+	name: "instances", prefix: "i-",
+	doc: documentOf[origami.Instance](),
 	key: func(i *origami.Instance) (origami.Region, string, origami.AccountID) {
 		return i.Region, string(i.ID), i.Owner
 	},

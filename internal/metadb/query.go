@@ -72,6 +72,11 @@ func (t *table[T]) list(tx *Tx, q Query) iter.Seq2[*T, error] {
 // scan yields what q selects, at most limit if that is positive. It returns
 // how many it yielded and whether to go on.
 func (t *table[T]) scan(tx *Tx, q Query, limit int, yield func(*T, error) bool) (int, bool) {
+	w, err := t.choose(tx, q)
+	if err != nil {
+		yield(nil, err)
+		return 0, false
+	}
 	total, after := 0, q.After
 	page := firstPage
 	if q.Expect > 0 {
@@ -81,7 +86,7 @@ func (t *table[T]) scan(tx *Tx, q Query, limit int, yield func(*T, error) bool) 
 		if limit > 0 {
 			page = min(limit-total, lastPage)
 		}
-		query, args := t.page(q, after, page)
+		query, args := t.page(tx.db.dialect, q, w, after, page)
 		docs, err := collect(tx, scanOne[string], query, args...)
 		if err != nil {
 			yield(nil, err)
@@ -103,49 +108,6 @@ func (t *table[T]) scan(tx *Tx, q Query, limit int, yield func(*T, error) bool) 
 			return total, true
 		}
 	}
-}
-
-// page is the statement for the next n documents of q after an ID.
-//
-// There are two ways to go. If a condition of q leaves few rows, the index of
-// that condition finds them and visibility is checked on each. Otherwise
-// visibility is what leaves few rows: the viewer's own and those granted to it
-// or to all are each read in order of ID, n of each, and merged.
-func (t *table[T]) page(q Query, after string, n int) (string, []any) {
-	base, selective := t.conditions(q, after)
-	if selective = selective || t.grants == nil || q.Viewer == System; selective {
-		where, args := t.visible(q.Viewer)
-		base.add(where, args...)
-	}
-	if selective {
-		return "SELECT t.doc FROM " + t.name + " t WHERE " + base.text() + " ORDER BY t.id LIMIT ?",
-			append(base.args, n)
-	}
-
-	g := t.grants
-	var branches []string
-	var args []any
-	branch := func(from, order string, extra conditions) {
-		branches = append(branches, "SELECT id FROM (SELECT t.id FROM "+from+" WHERE "+extra.text()+" AND "+base.text()+
-			" ORDER BY "+order+" LIMIT ?) AS b"+string(rune('0'+len(branches))))
-		args = append(append(append(args, extra.args...), base.args...), n)
-	}
-	granted := func(account string) {
-		var c conditions
-		c.add("g.region = ?", string(q.Region))
-		c.add("g.account = ?", account)
-		c.add("g."+g.key+" > ?", after)
-		c.add("t.region = g.region AND t.id = g." + g.key)
-		branch(g.name+" g, "+t.name+" t", "g."+g.key, c)
-	}
-	var own conditions
-	own.add("t.owner = ?", string(q.Viewer))
-	branch(t.name+" t", "t.id", own)
-	granted(string(q.Viewer))
-	granted("all")
-	args = append(append([]any{string(q.Region)}, args...), n)
-	return "SELECT t.doc FROM " + t.name + " t WHERE t.region = ? AND t.id IN (" +
-		strings.Join(branches, " UNION ") + ") ORDER BY t.id LIMIT ?", args
 }
 
 // conditions collects the parts of a WHERE that must all hold.
@@ -177,77 +139,6 @@ func isOneOf(column string, values []string) (string, []any) {
 		return column + " = ?", args
 	}
 	return column + " IN (" + marks(len(args)) + ")", args
-}
-
-// conditions are those of q on row t, except visibility, and whether they
-// leave few rows.
-func (t *table[T]) conditions(q Query, after string) (conditions, bool) {
-	var c conditions
-	selective := false
-	c.add("t.region = ?", string(q.Region))
-	if after != "" {
-		c.add("t.id > ?", after)
-	}
-	if t.listed != "" {
-		c.add(t.listed)
-	}
-	if t.live != "" && q.Viewer != System {
-		c.add(t.live)
-	}
-	if len(q.IDs) > 0 {
-		c.in("t.id", q.IDs)
-		selective = true
-	}
-	if len(q.Owners) > 0 {
-		c.in("t.owner", texts(q.Owners))
-		selective = true
-	}
-	if len(q.ExecutableBy) > 0 {
-		part, args := isOneOf("e.account", q.ExecutableBy)
-		c.add("EXISTS (SELECT 1 FROM "+t.grants.name+" e WHERE e.region = t.region AND e."+t.grants.key+" = t.id AND "+part+")", args...)
-	}
-	for _, f := range q.Filters {
-		selective = t.narrow(&c, q, f) || selective
-	}
-	return c, selective
-}
-
-// narrow adds the condition of a filter, if an index knows it and all its
-// values are literal. It reports whether few rows are left.
-func (t *table[T]) narrow(c *conditions, q Query, f origami.Filter) bool {
-	values, literal := f.Literals()
-	if !literal || len(values) == 0 || len(values) > maxIDs || !storable(values) {
-		return false
-	}
-	slices.Sort(values)
-	values = slices.Compact(values)
-	if key, ok := strings.CutPrefix(f.Name, "tag:"); ok {
-		if !storable([]string{key}) {
-			return false
-		}
-		part, args := isOneOf("g.value", values)
-		c.add("t.id IN (SELECT g.resource FROM tags g WHERE g.region = ? AND g.account = ? AND g.name = ? AND "+part+")",
-			append([]any{string(q.Region), string(q.Viewer), key}, args...)...)
-		return true
-	}
-	if f.Name == "tag-key" {
-		part, args := isOneOf("g.name", values)
-		c.add("t.id IN (SELECT g.resource FROM tags g WHERE g.region = ? AND g.account = ? AND "+part+")",
-			append([]any{string(q.Region), string(q.Viewer)}, args...)...)
-		return true
-	}
-	n, ok := t.filters[f.Name]
-	switch {
-	case !ok:
-		return false
-	case n.child != "":
-		part, args := isOneOf("g."+n.value, values)
-		c.add("t.id IN (SELECT g."+n.key+" FROM "+n.child+" g WHERE g.region = ? AND "+part+")",
-			append([]any{string(q.Region)}, args...)...)
-	default:
-		c.in("t."+n.column, values)
-	}
-	return n.selective
 }
 
 // storable reports whether text can be in the database at all.

@@ -9,8 +9,8 @@ import (
 )
 
 var snapshots = &table[origami.Snapshot]{
-	name: "snapshots",
-	doc:  documentOf[origami.Snapshot](),
+	name: "snapshots", prefix: "snap-",
+	doc: documentOf[origami.Snapshot](),
 	key: func(s *origami.Snapshot) (origami.Region, string, origami.AccountID) {
 		return s.Region, string(s.ID), s.Owner
 	},

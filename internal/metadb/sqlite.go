@@ -29,6 +29,7 @@ var sqliteDialect = &dialect{
 	rebind:    func(q string) string { return q },
 	ddl:       func(q string) string { return q },
 	objectOf:  "json_group_object",
+	unindexed: "+",
 }
 
 // openSQLite opens the file at path. One connection writes, because SQLite has

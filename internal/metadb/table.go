@@ -27,6 +27,7 @@ type table[T any] struct {
 	listed   string            // condition on the rows that lists show, over "t"; "" for all
 	live     string            // condition on the rows that an account can see at all, over "t"; "" for all
 	filters  map[string]filter // filters that narrow, by name
+	prefix   string            // what its IDs begin with: "ami-"; "" if it does not matter
 }
 
 // child is a table whose rows follow from a noun.
@@ -45,7 +46,7 @@ type filter struct {
 	child     string // child table and
 	key       string // its column with the ID and
 	value     string // its column with the value
-	selective bool   // leaves few rows: better than going by visibility
+	selective bool   // an index on region, the column and the ID finds what it leaves
 }
 
 // put inserts a new noun.
@@ -100,18 +101,24 @@ func (t *table[T]) get(tx *Tx, region origami.Region, viewer origami.AccountID, 
 
 // visible is the condition that viewer may see row t.
 func (t *table[T]) visible(viewer origami.AccountID) (string, []any) {
+	where, args := t.permitted("t.owner", viewer)
+	if t.live != "" && viewer != System {
+		where = t.live + " AND " + where
+	}
+	return where, args
+}
+
+// permitted is the condition that viewer is permitted to see row t, whose owner
+// is in a column.
+func (t *table[T]) permitted(owner string, viewer origami.AccountID) (string, []any) {
 	if viewer == System {
 		return "1 = 1", nil
 	}
-	and := ""
-	if t.live != "" {
-		and = t.live + " AND "
-	}
 	if t.grants == nil {
-		return and + "t.owner = ?", []any{string(viewer)}
+		return owner + " = ?", []any{string(viewer)}
 	}
 	g := t.grants
-	return and + "(t.owner = ? OR EXISTS (SELECT 1 FROM " + g.name + " g WHERE g.region = t.region AND g." + g.key +
+	return "(" + owner + " = ? OR EXISTS (SELECT 1 FROM " + g.name + " g WHERE g.region = t.region AND g." + g.key +
 		" = t.id AND g.account IN (?, 'all')))", []any{string(viewer), string(viewer)}
 }
 

@@ -7,8 +7,8 @@ import (
 )
 
 var volumes = &table[origami.Volume]{
-	name: "volumes",
-	doc:  documentOf[origami.Volume](),
+	name: "volumes", prefix: "vol-",
+	doc: documentOf[origami.Volume](),
 	key: func(v *origami.Volume) (origami.Region, string, origami.AccountID) {
 		return v.Region, string(v.ID), v.Owner
 	},
