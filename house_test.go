@@ -29,7 +29,7 @@ var house = []string{
 	`disk/raw disk/qcow2 disk/disktest internal/durable/durabletest
 	 internal/objstore/dir internal/objstore/objstoretest
 	 internal/vmm/qemu internal/vmm/none internal/vmm/vmmtest internal/vnet
-	 internal/blockstore internal/overlay internal/metadb internal/ec2api internal/ec2api/gen
+	 internal/blockstore internal/overlay internal/metadb internal/restjson internal/ec2api internal/ec2api/gen
 	 internal/keywrap/keyfile internal/keywrap/keywraptest`,
 	// 2 engines.
 	`disk/format internal/task internal/iam internal/firewall internal/rbin internal/kms internal/blockstore/blockstoretest`,
@@ -40,7 +40,7 @@ var house = []string{
 	`internal/instance internal/vmie`,
 	// 6 doors: one protocol each; and the region in a temporary directory that the
 	// tests of the concepts share.
-	`internal/endpoint internal/ec2server internal/stsserver internal/localserver internal/imds
+	`internal/endpoint internal/ec2server internal/ebsserver internal/stsserver internal/localserver internal/imds
 	 internal/instance/instancetest`,
 	// 7 roof: the program, and the tools of the build.
 	`cmd/origami internal/bench internal/coverage internal/testreport`,

@@ -1,6 +1,9 @@
 package origami
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Snapshot is the content of a volume at one instant. It stands alone:
 // deleting any other snapshot, volume or image does not change it.
@@ -41,6 +44,10 @@ func (s *Snapshot) Usable() bool {
 	return s.State == SnapshotCompleted && s.Bin == nil && s.Tier() == TierStandard
 }
 
+// SharedBy reports whether the owner has shared the snapshot with an account by
+// name.
+func (s *Snapshot) SharedBy(account AccountID) bool { return slices.Contains(s.SharedWith, account) }
+
 // Line is the lineage of the snapshot: two snapshots can be compared if it is
 // the same.
 func (s *Snapshot) Line() string {
@@ -62,7 +69,7 @@ type SnapshotUpload struct {
 	// many blocks put.
 	Completing bool
 	Changed    int64
-	Progress   int // percent, as the client says
+	Sum        []byte // SHA-256 of their SHA-256s, nil if it was not said
 }
 
 // SnapshotLock keeps a snapshot from being deleted.

@@ -123,6 +123,9 @@ func readOnly(service, action string) bool {
 	if service == localserver.Service {
 		return "/"+action != localserver.MountPath
 	}
+	if action == "GetSnapshotBlock" {
+		return false
+	}
 	for _, verb := range []string{"Describe", "Get", "List", "Search"} {
 		if strings.HasPrefix(action, verb) {
 			return true

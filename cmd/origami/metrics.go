@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"origami/internal/blockstore"
+	"origami/internal/ebsserver"
 	"origami/internal/ec2api"
 	"origami/internal/endpoint"
 	"origami/internal/localserver"
@@ -64,9 +65,11 @@ func (m *metrics) observe(c endpoint.Call) {
 	switch {
 	case c.Service == "ec2" && ec2api.Known(c.Action), c.Service == "sts" && c.Action == "GetCallerIdentity":
 		service, action = c.Service, c.Action
+	case c.Service == ebsserver.Service && c.Action != "": // the door has named it
+		service, action = c.Service, c.Action
 	case c.Service == localserver.Service && localserver.Known(c.Action):
 		service, action = c.Service, c.Action
-	case c.Service == "ec2" || c.Service == "sts" || c.Service == localserver.Service:
+	case c.Service == "ec2" || c.Service == "sts" || c.Service == ebsserver.Service || c.Service == localserver.Service:
 		service = c.Service
 	}
 	m.requests.WithLabelValues(service, action, strconv.Itoa(c.Status), string(c.Code)).Inc()

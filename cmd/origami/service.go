@@ -19,6 +19,7 @@ import (
 	"origami/internal/blockstore"
 	"origami/internal/durable"
 	"origami/internal/ebs"
+	"origami/internal/ebsserver"
 	"origami/internal/ec2server"
 	"origami/internal/endpoint"
 	"origami/internal/iam"
@@ -245,6 +246,10 @@ func (s *service) doors() (api, own http.Handler, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	blocks, err := s.tokenKey(s.ctx, "blocks")
+	if err != nil {
+		return nil, nil, err
+	}
 	ec2 := ec2server.New(
 		ec2server.NewServer(ec2server.Config{
 			DB: s.db, EBS: s.ebs, AMI: s.ami, Instances: s.instances, VPC: s.vpc, Regions: s.o.regions, TokenKey: key,
@@ -254,9 +259,13 @@ func (s *service) doors() (api, own http.Handler, err error) {
 	c := endpoint.Config{
 		Credentials: s.credentials,
 		Regions:     s.o.regions,
-		Services:    map[string]endpoint.Service{"ec2": ec2, "sts": &stsserver.Handler{Accounts: s.accounts}},
-		Logger:      s.log,
-		Observe:     s.monitor.metrics.observe,
+		Services: map[string]endpoint.Service{
+			"ec2":             ec2,
+			"sts":             &stsserver.Handler{Accounts: s.accounts},
+			ebsserver.Service: ebsserver.New(ebsserver.Config{DB: s.db, EBS: s.ebs, TokenKey: blocks, Authorize: s.accounts.Authorize}),
+		},
+		Logger:  s.log,
+		Observe: s.monitor.metrics.observe,
 	}
 	if s.audit != nil {
 		c.Audit = s.audit.add

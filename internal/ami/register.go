@@ -220,8 +220,8 @@ func DecideEBS(tx *metadb.Tx, who origami.Caller, device string, e origami.EBSBl
 		if err != nil {
 			return e, err
 		}
-		if snap.State != origami.SnapshotCompleted {
-			return e, origami.Errorf(origami.CodeIncorrectState, "Snapshot '%s' is not in the completed state.", snap.ID)
+		if err := ebs.Usable(snap); err != nil {
+			return e, err
 		}
 		if e.VolumeSize == 0 {
 			e.VolumeSize = snap.VolumeSize

@@ -17,13 +17,19 @@ type Change struct {
 // order. It reads only manifest nodes on the way to changes. The disks may
 // have different sizes, but must be in the same domain. An error ends it.
 func (s *Store) Diff(ctx context.Context, a, b Root) iter.Seq2[Change, error] {
+	return s.DiffFrom(ctx, a, b, 0)
+}
+
+// DiffFrom is Diff that begins with block number from, and reads no node that
+// ends before it.
+func (s *Store) DiffFrom(ctx context.Context, a, b Root, from int64) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		r, err := s.open(ctx, a, b)
 		if err != nil {
 			yield(Change{}, fmt.Errorf("compare disks: %w", err))
 			return
 		}
-		d := differ{s: r, ctx: ctx, yield: yield}
+		d := differ{s: r, ctx: ctx, from: from, yield: yield}
 		d.tops[0], d.tops[1] = topLevel(blocks(a.Size)), topLevel(blocks(b.Size))
 		d.visit([2]ID{a.ID, b.ID}, d.tops, 0)
 	}
@@ -32,6 +38,7 @@ func (s *Store) Diff(ctx context.Context, a, b Root) iter.Seq2[Change, error] {
 type differ struct {
 	s     realm
 	ctx   context.Context
+	from  int64
 	tops  [2]int
 	yield func(Change, error) bool
 }
@@ -73,6 +80,9 @@ func (d *differ) visit(ids [2]ID, levels [2]int, n int64) bool {
 			}
 		}
 		number := n*fanOut + int64(i)
+		if (number+1)*span(level)/fanOut <= d.from {
+			continue
+		}
 		if level > 0 {
 			if !d.visit(children, below, number) {
 				return false

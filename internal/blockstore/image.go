@@ -2,6 +2,7 @@ package blockstore
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -95,6 +96,32 @@ func (m *Image) readBlock(p []byte, n int64, in int) error {
 	m.touch(n)
 	return m.s.readBlock(l, i, p, in)
 }
+
+// ReadBlock fills p, of BlockSize bytes, with block n and returns its SHA-256.
+// The bytes have been compared with it. Beyond the end of the disk are zeros.
+func (m *Image) ReadBlock(p []byte, n int64) (sum [32]byte, err error) {
+	if n < 0 || n >= blocks(m.root.Size) || len(p) != BlockSize {
+		return sum, fmt.Errorf("read block %d into %d bytes: out of range", n, len(p))
+	}
+	l, err := m.leaf(n / fanOut)
+	if err != nil {
+		return sum, fmt.Errorf("read block %d: %w", n, err)
+	}
+	if l == nil || l.node.child(int(n%fanOut)).IsZero() {
+		clear(p)
+		return zeroSum, nil
+	}
+	if err := m.s.readBlock(l, int(n%fanOut), p, 0); err != nil {
+		return sum, fmt.Errorf("read block %d: %w", n, err)
+	}
+	if m.s.encrypted() {
+		return sha256.Sum256(p), nil // the identity is another
+	}
+	return l.node.child(int(n % fanOut)), nil
+}
+
+// zeroSum is the SHA-256 of a block of zeros.
+var zeroSum = sha256.Sum256(zeros[:])
 
 func (m *Image) leaf(n int64) (*located, error) {
 	if last := m.last.Load(); last != nil && last.n == n {

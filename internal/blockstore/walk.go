@@ -2,8 +2,34 @@ package blockstore
 
 import (
 	"context"
+	"fmt"
 	"iter"
 )
+
+// Blocks yields the numbers of the blocks of a disk that are not zero, from the
+// given one on, in ascending order. It reads the manifest and no blocks. An
+// error ends it.
+func (s *Store) Blocks(ctx context.Context, root Root, from int64) iter.Seq2[int64, error] {
+	return func(yield func(int64, error) bool) {
+		r, err := s.open(ctx, root)
+		if err != nil {
+			yield(0, fmt.Errorf("list blocks: %w", err))
+			return
+		}
+		for l, err := range r.walk(ctx, root, max(from, 0)/fanOut) {
+			if err != nil {
+				yield(0, fmt.Errorf("list blocks: %w", err))
+				return
+			}
+			for i := range fanOut {
+				n := l.n*fanOut + int64(i)
+				if n >= from && !l.node.child(i).IsZero() && !yield(n, nil) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // walkLeaf is a leaf with its number.
 type walkLeaf struct {

@@ -30,7 +30,7 @@ type Config struct {
 	DB      *metadb.DB
 	Store   *blockstore.Store
 	Queue   *task.Queue
-	Volumes durable.FS // one directory for each volume that was ever opened
+	Volumes durable.FS // one directory for each volume that was ever opened, one file for each upload
 	Log     *slog.Logger
 	Now     func() time.Time
 
@@ -56,6 +56,7 @@ type Service struct {
 	mu       sync.Mutex // guards the following, and the users of devices
 	open     map[origami.VolumeID]*device
 	freezing map[*Frozen]struct{} // whose layers no row may name yet
+	uploads  map[origami.SnapshotID]*upload
 }
 
 // New builds the service and registers its task handlers with the queue.
@@ -71,6 +72,7 @@ func New(c Config) *Service {
 		onSnapshot: func(*metadb.Tx, *origami.Snapshot) error { return nil },
 		open:       make(map[origami.VolumeID]*device),
 		freezing:   make(map[*Frozen]struct{}),
+		uploads:    make(map[origami.SnapshotID]*upload),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -82,6 +84,9 @@ func New(c Config) *Service {
 	c.Queue.Handle(taskCreate, task.Handler{Run: s.runCreate, Failed: s.createFailed, MaxAttempts: createAttempts})
 	// Files are not left behind for having been in use for long.
 	c.Queue.Handle(taskRemove, task.Handler{Run: s.runRemove, MaxAttempts: math.MaxInt})
+	c.Queue.Handle(taskUpload, task.Handler{Run: s.runUpload, Failed: s.snapshotFailed})
+	c.Queue.Handle(taskUploadTimeout, task.Handler{Run: s.runUploadTimeout, MaxAttempts: math.MaxInt})
+	c.Queue.Handle(taskUploadDrop, task.Handler{Run: s.runUploadDrop, MaxAttempts: math.MaxInt})
 	return s
 }
 

@@ -42,10 +42,14 @@ func (s *Service) Holdings(ctx context.Context) ([]Holding, error) {
 			if err != nil {
 				return err
 			}
-			if snap.State != origami.SnapshotCompleted {
+			root := snap.Root
+			switch {
+			case snap.State == origami.SnapshotPending && snap.Upload != nil:
+				root = snap.Upload.Base // until it has a root of its own
+			case snap.State != origami.SnapshotCompleted:
 				continue
 			}
-			h, err := hold(snap.Root)
+			h, err := hold(root)
 			if err != nil {
 				return err
 			}
@@ -98,8 +102,9 @@ func (s *Service) OpenSnapshot(ctx context.Context, who origami.Caller, id origa
 	case snap.Owner != who.Account:
 		// Others may let an account make volumes, which is not to read.
 		return nil, origami.Errorf(origami.CodeUnauthorizedOperation, "You are not authorized to read snapshot %s.", id)
-	case snap.State != origami.SnapshotCompleted:
-		return nil, origami.Errorf(origami.CodeIncorrectState, "Snapshot '%s' is not in the completed state.", id)
+	}
+	if err := Usable(snap); err != nil {
+		return nil, err
 	}
 	return s.rootImage(ctx, snap.Root)
 }

@@ -56,8 +56,9 @@ func (s *Service) NewSnapshot(tx *metadb.Tx, who origami.Caller, size int64, des
 // CompleteSnapshot gives a pending snapshot its content. One that is no longer
 // pending is left as it is.
 func (s *Service) CompleteSnapshot(tx *metadb.Tx, region origami.Region, id origami.SnapshotID, c Content) error {
+	ended := false
 	snap, err := tx.UpdateSnapshot(region, id, func(snap *origami.Snapshot) error {
-		if snap.State != origami.SnapshotPending {
+		if ended = snap.State == origami.SnapshotPending; !ended {
 			return nil
 		}
 		snap.State = origami.SnapshotCompleted
@@ -67,6 +68,9 @@ func (s *Service) CompleteSnapshot(tx *metadb.Tx, region origami.Region, id orig
 		snap.FullSize = c.FullSize
 		return nil
 	})
+	if err == nil && ended {
+		err = s.dropUpload(tx, snap)
+	}
 	if err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func (s *Service) Close() error {
 		}
 	}
 	s.mu.Unlock()
-	var errs []error
+	errs := []error{s.closeUploads()}
 	for _, d := range open {
 		if <-d.ready; d.err != nil {
 			continue

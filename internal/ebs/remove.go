@@ -74,13 +74,14 @@ func isGone(err error) bool {
 }
 
 // Recover removes the files of volumes that were deleted and that no task will
-// look after. It is called once, before the queue runs and a volume is opened.
+// look after, and the logs of uploads that have ended or never begun. It is called once, before the queue runs and a volume is opened.
 func (s *Service) Recover(ctx context.Context) error {
 	names, err := s.volumes.List(".")
 	if err != nil {
 		return fmt.Errorf("list volumes: %w", err)
 	}
 	kept := make(map[string]bool)
+	uploads := make(map[origami.SnapshotID]bool)
 	err = s.db.View(ctx, func(tx *metadb.Tx) error {
 		for v, err := range tx.AllVolumes() {
 			if err != nil {
@@ -102,6 +103,7 @@ func (s *Service) Recover(ctx context.Context) error {
 			}
 			if snap.State == origami.SnapshotPending {
 				kept[string(snap.Volume)] = true // until the start after its end
+				uploads[snap.ID] = true
 			}
 		}
 		return nil
@@ -110,6 +112,12 @@ func (s *Service) Recover(ctx context.Context) error {
 		return err
 	}
 	for _, name := range names {
+		if id, ok := uploadOf(name); ok && (!uploads[id] || name != uploadName(id)) {
+			s.log.Info("removing what is left of an upload", "snapshot", id)
+			if err := s.volumes.Remove(name); err != nil {
+				return fmt.Errorf("remove what is left of an upload: %w", err)
+			}
+		}
 		id, err := origami.ParseVolumeID(name)
 		if err != nil || kept[name] {
 			continue

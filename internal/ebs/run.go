@@ -199,14 +199,18 @@ func (s *Service) snapshotFailed(tx *metadb.Tx, t *origami.Task, reason string) 
 // FailSnapshot puts a pending snapshot into the error state with a reason that
 // its owner sees.
 func (s *Service) FailSnapshot(tx *metadb.Tx, region origami.Region, id origami.SnapshotID, reason string) error {
+	ended := false
 	snap, err := tx.UpdateSnapshot(region, id, func(snap *origami.Snapshot) error {
-		if snap.State == origami.SnapshotPending {
+		if ended = snap.State == origami.SnapshotPending; ended {
 			snap.State, snap.StateMessage = origami.SnapshotError, reason
 		}
 		return nil
 	})
 	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
 		return nil
+	}
+	if err == nil && ended {
+		err = s.dropUpload(tx, snap)
 	}
 	if err != nil {
 		return err

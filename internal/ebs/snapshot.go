@@ -73,7 +73,12 @@ func (s *Service) newSnapshot(who origami.Caller, v *origami.Volume, spec Snapsh
 	if started.IsZero() {
 		started = s.now().UTC()
 	}
+	lineage := ""
+	if v.ID != origami.NoVolume {
+		lineage = v.Line()
+	}
 	return &origami.Snapshot{
+		Lineage:     lineage,
 		ID:          origami.NewSnapshotID(),
 		Region:      who.Region,
 		Owner:       who.Account,
@@ -140,6 +145,11 @@ func (s *Service) DeleteSnapshot(tx *metadb.Tx, who origami.Caller, id origami.S
 	}
 	if len(images) > 0 {
 		return origami.Errorf(origami.CodeInvalidSnapshotInUse, "The snapshot %s is currently in use by %s", id, slices.Min(images))
+	}
+	if snap.State == origami.SnapshotPending {
+		if err := s.dropUpload(tx, snap); err != nil {
+			return err
+		}
 	}
 	return tx.DeleteSnapshot(who.Region, id)
 }

@@ -5,4 +5,8 @@ const (
 	taskSnapshot = "ebs.snapshot" // move a frozen layer's blocks into the store
 	taskCreate   = "ebs.create"   // make the files of a new volume
 	taskRemove   = "ebs.remove"   // remove the files of a deleted volume
+
+	taskUpload        = "ebs.upload"         // move the blocks of an upload into the store
+	taskUploadTimeout = "ebs.upload.timeout" // fail an upload that was left alone
+	taskUploadDrop    = "ebs.upload.drop"    // remove the log of an upload that has ended
 )

@@ -36,13 +36,13 @@ func (s *Service) NewVolume(tx *metadb.Tx, who origami.Caller, spec VolumeSpec) 
 	}
 	shape := spec.Shape
 	if snap := spec.Snapshot; snap != nil {
-		if snap.State != origami.SnapshotCompleted {
-			return nil, origami.Errorf(origami.CodeIncorrectState, "Snapshot '%s' is not in the completed state.", snap.ID)
+		if err := Usable(snap); err != nil {
+			return nil, err
 		}
 		if shape.Size == 0 {
 			shape.Size = snap.VolumeSize
 		}
-		v.Snapshot, v.Base = snap.ID, snap.Root
+		v.Snapshot, v.Base, v.Lineage = snap.ID, snap.Root, snap.Line()
 	}
 	shape, err := shape.Decide()
 	if err != nil {
@@ -60,6 +60,20 @@ func (s *Service) NewVolume(tx *metadb.Tx, who origami.Caller, spec VolumeSpec) 
 		return nil, err
 	}
 	return v, nil
+}
+
+// Usable refuses a snapshot that nothing can be made from now: it is pending,
+// failed, or archived.
+func Usable(snap *origami.Snapshot) error {
+	switch {
+	case snap.Bin != nil:
+		return origami.NotFound(snap.ID)
+	case snap.State != origami.SnapshotCompleted:
+		return origami.Errorf(origami.CodeIncorrectState, "Snapshot '%s' is not in the completed state.", snap.ID)
+	case !snap.Usable():
+		return origami.Errorf(origami.CodeIncorrectState, "Snapshot '%s' is archived. Restore it first.", snap.ID)
+	}
+	return nil
 }
 
 // DropVolume deletes a volume that nothing uses any more: its row at once, its

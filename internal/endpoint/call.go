@@ -25,7 +25,7 @@ type Call struct {
 	Code     origami.Code // of the error answered, or ""
 	Bytes    int64        // of the answer; 0 in an audit, which comes before it
 
-	// Resources are the IDs in the request, and in the beginning of the
+	// Resources are the IDs in the path and the parameters of the request, and in the beginning of the
 	// answer to one that succeeded, at most maxResources of them. They are
 	// only there in an audit.
 	Resources []string
@@ -74,7 +74,12 @@ func (x *exchange) resources(first []byte) []string {
 			ids = append(ids, id)
 		}
 	}
-	for _, form := range []string{x.r.URL.RawQuery, string(x.body)} {
+	for part := range strings.SplitSeq(x.r.URL.Path, "/") {
+		if len(part) <= 64 {
+			add(part)
+		}
+	}
+	for _, form := range []string{x.r.URL.RawQuery, formOf(x.r, x.body)} {
 		for part := range strings.SplitSeq(form, "&") {
 			_, value, ok := strings.Cut(part, "=")
 			if !ok || len(value) > 64 {

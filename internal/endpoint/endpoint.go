@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,15 +29,22 @@ const MaxBody = 2 << 20
 // Service is the door of one AWS service. Its methods may be called
 // concurrently.
 type Service interface {
-	// ServeAWS answers a request of a verified caller. The body is in memory
-	// and the query is without a presigned signature. When it returns an
-	// error it has written nothing; an *origami.Error goes to the caller by
-	// WriteError, any other is an internal one.
+	// ServeAWS answers a request of a verified caller. The body is in memory,
+	// and may be used until ServeAWS returns; the query is without a presigned
+	// signature. When it returns an error it has written nothing; an
+	// *origami.Error goes to the caller by WriteError, any other is an
+	// internal one.
 	ServeAWS(w http.ResponseWriter, r *http.Request, who origami.Caller) error
 
 	// WriteError writes an error document in the service's dialect, with the
 	// status of its code.
 	WriteError(w http.ResponseWriter, request string, err *origami.Error)
+}
+
+// Namer is a Service whose requests name their operation by method and path.
+type Namer interface {
+	// Action is the name of the operation, "" if there is none.
+	Action(r *http.Request) string
 }
 
 // Credential is what is known about an access key.
@@ -104,6 +112,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.w.audit = x.audit
 	x.w.Header().Set("X-Amzn-Requestid", x.who.Request)
+	defer func() { keepBody(x.body) }() // the audit looks at it, too
 	defer x.log()
 	defer x.fence()
 	if err := x.serve(); err != nil {
@@ -154,7 +163,7 @@ func (x *exchange) serve() error {
 	if err := x.checkProtocol(); err != nil {
 		return err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(&x.w, x.r.Body, MaxBody))
+	body, err := x.readBody()
 	if err != nil {
 		return bodyError(err)
 	}
@@ -166,6 +175,49 @@ func (x *exchange) serve() error {
 	x.r.ContentLength = int64(len(body))
 	x.r.URL.RawQuery = withoutSignature(x.r.URL.RawQuery)
 	return x.service.ServeAWS(&x.w, x.r, x.who)
+}
+
+// bodies are buffers of large requests, which clients send by the thousand when
+// they write snapshots block by block.
+var bodies sync.Pool // of *[]byte
+
+// largeBody is where a body is worth a buffer of bodies, and pooledBody how
+// large those are.
+const (
+	largeBody  = 64 << 10
+	pooledBody = 512<<10 + 1 // a block, and the byte that is not there
+)
+
+// readBody reads the body into memory, once and without copies if the request
+// says how long it is.
+func (x *exchange) readBody() ([]byte, error) {
+	r := http.MaxBytesReader(&x.w, x.r.Body, MaxBody)
+	n := x.r.ContentLength
+	if n < largeBody || n >= pooledBody {
+		return io.ReadAll(r)
+	}
+	buf, ok := bodies.Get().(*[]byte)
+	if !ok {
+		b := make([]byte, pooledBody)
+		buf = &b
+	}
+	body := (*buf)[:n]
+	if _, err := io.ReadFull(r, body); err != nil {
+		return nil, err
+	}
+	// The server does not read on behind the length; this finds the end.
+	if _, err := io.ReadFull(r, (*buf)[n:n+1]); err != io.EOF {
+		return nil, errors.Join(errors.New("the body goes on behind its length"), err)
+	}
+	return body, nil
+}
+
+// keepBody gives the buffer of a body back.
+func keepBody(body []byte) {
+	if cap(body) == pooledBody {
+		body = body[:pooledBody]
+		bodies.Put(&body)
+	}
 }
 
 // checkProtocol refuses what is no request of an API, with words that help
@@ -209,6 +261,9 @@ func (x *exchange) authenticate(body []byte) error {
 	x.name = id.Scope.Service
 	if s := x.h.c.Services[x.name]; s != nil {
 		x.service = s
+	}
+	if n, ok := x.service.(Namer); ok {
+		x.action = n.Action(x.r)
 	}
 	x.who.AccessKey = id.AccessKeyID
 	x.who.Region = origami.Region(id.Scope.Region)
@@ -317,7 +372,7 @@ func actionOf(r *http.Request, body []byte) string {
 		name = parameter(r.URL.RawQuery, "Action")
 	}
 	if name == "" {
-		name = parameter(string(body), "Action")
+		name = parameter(formOf(r, body), "Action")
 	}
 	if len(name) > 128 || strings.ContainsFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
@@ -325,6 +380,14 @@ func actionOf(r *http.Request, body []byte) string {
 		return ""
 	}
 	return name
+}
+
+// formOf is the body of a request if it can be a form, and "" otherwise.
+func formOf(r *http.Request, body []byte) string {
+	if t := r.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "application/x-www-form-urlencoded") {
+		return ""
+	}
+	return string(body)
 }
 
 func parameter(form, name string) string {

@@ -151,8 +151,8 @@ func planVolume(tx *metadb.Tx, who origami.Caller, d origami.BlockDevice, fromIm
 		if err != nil {
 			return v, err
 		}
-		if snap.State != origami.SnapshotCompleted {
-			return v, origami.Errorf(origami.CodeIncorrectState, "Snapshot '%s' is not in the completed state.", snap.ID)
+		if err := ebs.Usable(snap); err != nil {
+			return v, err
 		}
 		v.snapshot = snap
 	} else if d.EBS.VolumeSize == 0 {

@@ -109,8 +109,8 @@ func (s *Service) planReplacement(tx *metadb.Tx, who origami.Caller, r ReplaceRo
 		return nil, err
 	}
 	snap, err := tx.Snapshot(who.Region, metadb.System, out.Snapshot)
-	if err == nil && snap.State != origami.SnapshotCompleted {
-		err = origami.Errorf(origami.CodeIncorrectState, "Snapshot '%s' is not in the completed state.", snap.ID)
+	if err == nil {
+		err = ebs.Usable(snap)
 	}
 	return out, err
 }

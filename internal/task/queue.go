@@ -113,7 +113,11 @@ func (q *Queue) Handle(kind string, h Handler) {
 
 // Add queues a task in tx; it is begun after the commit. Kind, Region, Owner,
 // Resource and Payload are the caller's; Add decides the rest.
-func (q *Queue) Add(tx *metadb.Tx, t *origami.Task) error {
+func (q *Queue) Add(tx *metadb.Tx, t *origami.Task) error { return q.AddAt(tx, t, tx.Now()) }
+
+// AddAt is Add of a task that is begun at a time to come, by the clock of the
+// database.
+func (q *Queue) AddAt(tx *metadb.Tx, t *origami.Task, due time.Time) error {
 	if t.Kind == "" {
 		return errors.New("queue task: kind is missing")
 	}
@@ -122,7 +126,7 @@ func (q *Queue) Add(tx *metadb.Tx, t *origami.Task) error {
 	t.State = origami.TaskQueued
 	t.Progress, t.Status, t.Reason, t.Attempts = 0, "", "", 0
 	t.Created, t.Updated = now, now
-	if err := tx.PutTask(t, now); err != nil {
+	if err := tx.PutTask(t, due); err != nil {
 		return fmt.Errorf("queue task: %w", err)
 	}
 	tx.AfterCommit(q.poke)

@@ -238,3 +238,34 @@ func TestPurge(t *testing.T) {
 		}
 	})
 }
+
+// A task that is added for later is not begun before its time.
+func TestAddAt(t *testing.T) {
+	inBubble(t, func(t *testing.T, db *metadb.DB) {
+		var began []time.Time
+		q := task.New(db, quiet())
+		q.Handle("later", task.Handler{Run: func(context.Context, *task.Run) error {
+			began = append(began, time.Now())
+			return nil
+		}})
+		stop := serveIn(t, q)
+		defer stop()
+		due := time.Now().Add(3 * time.Hour)
+		err := db.Update(t.Context(), func(tx *metadb.Tx) error {
+			return q.AddAt(tx, &origami.Task{Kind: "later", Region: "us-east-1", Owner: "111111111111"}, due)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2*time.Hour + 59*time.Minute)
+		synctest.Wait()
+		if len(began) != 0 {
+			t.Errorf("begun at %v, due at %v", began, due)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if len(began) != 1 || began[0].Before(due) || began[0].After(due.Add(time.Second)) {
+			t.Errorf("begun at %v, due at %v", began, due)
+		}
+	})
+}
