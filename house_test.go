@@ -24,7 +24,7 @@ const module = "origami"
 var house = []string{
 	// 0 ground: nouns, contracts, codecs.
 	`. disk nbd internal/objstore internal/vmm internal/vmm/qemu/qmp internal/durable
-	 internal/sigv4 internal/awsquery internal/sdktest internal/policy internal/keywrap`,
+	 internal/sigv4 internal/awsquery internal/sdktest internal/policy internal/keywrap internal/awsjson`,
 	// 1 stores and drivers, and the suites that their contracts ask of them.
 	`disk/raw disk/qcow2 disk/disktest internal/durable/durabletest
 	 internal/objstore/dir internal/objstore/objstoretest
@@ -40,7 +40,7 @@ var house = []string{
 	`internal/instance internal/vmie`,
 	// 6 doors: one protocol each; and the region in a temporary directory that the
 	// tests of the concepts share.
-	`internal/endpoint internal/ec2server internal/ebsserver internal/stsserver internal/localserver internal/imds
+	`internal/endpoint internal/ec2server internal/ebsserver internal/stsserver internal/kmsserver internal/localserver internal/imds
 	 internal/instance/instancetest`,
 	// 7 roof: the program, and the tools of the build.
 	`cmd/origami internal/bench internal/coverage internal/testreport`,

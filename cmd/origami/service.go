@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"origami"
 	"origami/internal/ami"
 	"origami/internal/blockstore"
 	"origami/internal/durable"
@@ -26,9 +27,11 @@ import (
 	"origami/internal/instance"
 	"origami/internal/keywrap/keyfile"
 	"origami/internal/kms"
+	"origami/internal/kmsserver"
 	"origami/internal/localserver"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
+	"origami/internal/policy"
 	"origami/internal/stsserver"
 	"origami/internal/task"
 	"origami/internal/vmie"
@@ -121,8 +124,15 @@ func (s *service) openKeys() error {
 	if err != nil {
 		return err
 	}
-	s.kms, err = kms.New(s.ctx, kms.Config{DB: s.db, Root: root, Regions: s.o.regions, Log: s.log})
+	s.kms, err = kms.New(s.ctx, kms.Config{DB: s.db, Root: root, Regions: s.o.regions, Identity: s.decide, Log: s.log})
 	return err
+}
+
+// decide tells what the policies of a caller's account say about the use of a
+// KMS key.
+func (s *service) decide(tx *metadb.Tx, who origami.Caller, action, resource string, keys policy.Keys, own *policy.Document) (kms.Decision, error) {
+	d, err := s.accounts.Decide(tx, who, action, iam.Resource{ARN: resource, Keys: keys}, own)
+	return kms.Decision(d), err
 }
 
 // openConcepts builds the rooms of the verbs and finds running machines again.
@@ -262,6 +272,7 @@ func (s *service) doors() (api, own http.Handler, err error) {
 		Services: map[string]endpoint.Service{
 			"ec2":             ec2,
 			"sts":             &stsserver.Handler{Accounts: s.accounts},
+			"kms":             kmsserver.New(s.kms),
 			ebsserver.Service: ebsserver.New(ebsserver.Config{DB: s.db, EBS: s.ebs, TokenKey: blocks, Authorize: s.accounts.Authorize}),
 		},
 		Logger:  s.log,

@@ -1,7 +1,7 @@
 package kms
 
 import (
-	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -44,32 +44,16 @@ func viaService(service string, region origami.Region) string {
 	return service + "." + string(region) + ".amazonaws.com"
 }
 
-// principalOf is the caller as policies see it.
-func principalOf(who origami.Caller) policy.Principal {
-	p := policy.Principal{Account: string(who.Account), ARN: who.ARN}
-	// arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
-	if rest, ok := strings.CutPrefix(who.ARN, "arn:aws:sts::"+string(who.Account)+":assumed-role/"); ok {
-		role, _, _ := strings.Cut(rest, "/")
-		p.Role = "arn:aws:iam::" + string(who.Account) + ":role/" + role
-	}
-	return p
-}
-
-// request is the question in the form that policies answer.
-func (s *Service) request(tx *metadb.Tx, a Access, q ask) *policy.Request {
-	r := &policy.Request{Principal: principalOf(a.Caller), Action: "kms:" + q.action, Resource: "*", Keys: policy.Keys{}}
-	set := r.Keys.Set
-	set("aws:PrincipalAccount", string(a.Caller.Account))
-	set("aws:PrincipalArn", cmp.Or(r.Principal.Role, a.Caller.ARN))
-	set("aws:RequestedRegion", string(a.Caller.Region))
-	set("aws:CurrentTime", tx.Now().UTC().Format("2006-01-02T15:04:05Z"))
-	set("aws:userid", a.Caller.UserID)
+// keys are the condition keys of a question. Those of the caller are for
+// Identity to add.
+func (q *ask) keys(a Access) policy.Keys {
+	keys := policy.Keys{}
+	set := keys.Set
 	set("kms:CallerAccount", string(a.Caller.Account))
 	if a.Via != "" {
 		set("kms:ViaService", viaService(a.Via, a.Caller.Region))
 	}
 	if k := q.key; k != nil {
-		r.Resource = k.ARN()
 		set("kms:KeySpec", "SYMMETRIC_DEFAULT")
 		set("kms:KeyUsage", "ENCRYPT_DECRYPT")
 		set("kms:KeyOrigin", "AWS_KMS")
@@ -90,7 +74,7 @@ func (s *Service) request(tx *metadb.Tx, a Access, q ask) *policy.Request {
 	for name, values := range q.extra {
 		set(name, values...)
 	}
-	return r
+	return keys
 }
 
 // authorize decides whether a caller may do something to a key. The key's
@@ -103,28 +87,28 @@ func (s *Service) authorize(tx *metadb.Tx, a Access, q ask) error {
 	if err := s.checkTokens(a.Caller.Region, a.GrantTokens); err != nil {
 		return err
 	}
-	r := s.request(tx, a, q)
 	doc, err := policy.Parse(q.key.Policy, policy.Resource)
 	if err != nil {
-		return origami.Errorf(CodeAccessDenied, "The policy of %s cannot be read: %v", q.key.ARN(), err)
+		return fmt.Errorf("read the policy of %s: %w", q.key.ARN(), err)
 	}
-	byKey := doc.Evaluate(r)
-	byAccount, err := s.identity(tx, a.Caller, r)
+	var own *policy.Document
+	if a.Caller.Account == q.key.Owner {
+		own = doc
+	}
+	d, err := s.identity(tx, a.Caller, "kms:"+q.action, q.key.ARN(), q.keys(a), own)
 	if err != nil {
 		return err
 	}
-	own := a.Caller.Account == q.key.Owner
+	byKey := doc.Evaluate(d.Request)
 	switch {
 	case byKey == policy.Deny:
 		return denied(a, q, "with an explicit deny in a resource-based policy")
-	case byAccount == policy.Deny:
+	case d.Denied:
 		return denied(a, q, "with an explicit deny in an identity-based policy")
-	case own && byKey > policy.AllowAccount:
-		return nil
-	case byKey != policy.Silent && byAccount == policy.Allow:
+	case byKey != policy.Silent && d.Allowed:
 		return nil
 	}
-	granted, err := s.granted(tx, a, q, byAccount == policy.Allow)
+	granted, err := s.granted(tx, q, d)
 	if err != nil || granted {
 		return err
 	}
@@ -147,15 +131,13 @@ func denied(a Access, q ask, why string) error {
 // own policies alone do.
 func (s *Service) authorizeAccount(tx *metadb.Tx, a Access, action, resource string, extra policy.Keys) error {
 	q := ask{action: action, extra: extra}
-	r := s.request(tx, a, q)
-	r.Resource = resource
-	e, err := s.identity(tx, a.Caller, r)
+	d, err := s.identity(tx, a.Caller, "kms:"+action, resource, q.keys(a), nil)
 	switch {
 	case err != nil:
 		return err
-	case e == policy.Deny:
+	case d.Denied:
 		return denied(a, q, "with an explicit deny in an identity-based policy")
-	case e != policy.Allow:
+	case !d.Allowed:
 		return denied(a, q, "because no identity-based policy allows the kms:"+action+" action")
 	}
 	return nil

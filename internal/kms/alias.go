@@ -3,6 +3,7 @@ package kms
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,7 +129,8 @@ func (s *Service) DeleteAlias(ctx context.Context, a Access, name string) error 
 
 // ListAliases lists the aliases of the caller's account and region behind the
 // name after, at most limit; more is true if there are others. key, if not
-// empty, selects those of one key.
+// empty, selects those of one key. Without, EBSAlias is there even before its
+// key is, and then has none.
 func (s *Service) ListAliases(ctx context.Context, a Access, key, after string, limit int) (found []*origami.KMSAlias, more bool, err error) {
 	err = s.view(ctx, func(tx *metadb.Tx) error {
 		if err := s.authorizeAccount(tx, a, "ListAliases", "*", nil); err != nil {
@@ -145,17 +147,32 @@ func (s *Service) ListAliases(ctx context.Context, a Access, key, after string, 
 		if after != "" {
 			q.After = string(a.Caller.Account) + ":" + after
 		}
-		found, more = nil, false
+		found = nil
 		for x, err := range tx.KMSAliases(q) {
 			if err != nil {
 				return err
 			}
-			if more = len(found) == limit; more {
-				return nil
-			}
 			found = append(found, x)
 		}
+		if key == "" && after < EBSAlias {
+			if found, err = withEBSAlias(tx, a.Caller, found); err != nil {
+				return err
+			}
+		}
+		more = len(found) > limit
+		found = found[:min(len(found), limit)]
 		return nil
 	})
 	return found, more, err
+}
+
+// withEBSAlias puts EBSAlias among aliases that are sorted by name, if it has no
+// key yet.
+func withEBSAlias(tx *metadb.Tx, who origami.Caller, found []*origami.KMSAlias) ([]*origami.KMSAlias, error) {
+	_, err := tx.KMSAlias(who.Region, who.Account, EBSAlias)
+	if !errors.Is(err, metadb.ErrNotFound) {
+		return found, err
+	}
+	i, _ := slices.BinarySearchFunc(found, EBSAlias, func(x *origami.KMSAlias, name string) int { return strings.Compare(x.Name, name) })
+	return slices.Insert(found, i, &origami.KMSAlias{Name: EBSAlias, Region: who.Region, Owner: who.Account}), nil
 }

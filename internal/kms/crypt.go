@@ -196,3 +196,8 @@ func (s *Service) ReEncrypt(ctx context.Context, a Access, in ReEncryption) (fro
 	}
 	return from, to, nil
 }
+
+// MayGenerateRandom checks that a caller may have random bytes.
+func (s *Service) MayGenerateRandom(ctx context.Context, a Access) error {
+	return s.view(ctx, func(tx *metadb.Tx) error { return s.authorizeAccount(tx, a, "GenerateRandom", "*", nil) })
+}

@@ -216,13 +216,13 @@ func sameGrant(a, b *origami.KMSGrant) bool {
 
 // granted reports whether a grant allows what is asked. One for an account as a
 // whole leaves it to the account's policies.
-func (s *Service) granted(tx *metadb.Tx, a Access, q ask, byAccount bool) (bool, error) {
-	p := principalOf(a.Caller)
+func (s *Service) granted(tx *metadb.Tx, q ask, d Decision) (bool, error) {
+	p := d.Request.Principal
 	names := []string{p.ARN}
 	if p.Role != "" {
 		names = append(names, p.Role)
 	}
-	if root := policy.RootARN(p.Account); byAccount && p.ARN != root {
+	if root := policy.RootARN(p.Account); d.Allowed && p.ARN != root {
 		names = append(names, root)
 	}
 	for g, err := range tx.KMSGrants(grantsOf(q.key.Region, q.key.ID, origami.Filter{Name: "grantee-principal", Values: names})) {

@@ -243,7 +243,7 @@ func TestRoots(t *testing.T) {
 	r := newRig(t)
 	k := r.create(root(alice, east), kms.NewKey{})
 	fsys := durabletest.New()
-	for name, want := range map[string]string{"none": "does not exist", "other": "not by the one given"} {
+	for name, want := range map[string]string{"none": "does not exist", "other": "not by the root key given"} {
 		f := keyfile.New(fsys, name)
 		if name == "other" {
 			if _, err := f.Wrap(t.Context(), []byte("x"), ""); err != nil {

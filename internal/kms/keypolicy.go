@@ -97,8 +97,12 @@ func (s *Service) checkPolicy(tx *metadb.Tx, a Access, k *origami.KMSKey, text s
 	if bypass {
 		return nil
 	}
-	r := s.request(tx, a, ask{action: "PutKeyPolicy", key: k})
-	if e := doc.Evaluate(r); e == policy.Silent || e == policy.Deny {
+	q := ask{action: "PutKeyPolicy", key: k}
+	d, err := s.identity(tx, a.Caller, "kms:PutKeyPolicy", k.ARN(), q.keys(a), doc)
+	if err != nil {
+		return err
+	}
+	if e := doc.Evaluate(d.Request); e == policy.Silent || e == policy.Deny {
 		return origami.Errorf(CodeMalformedPolicy, "The new key policy will not allow you to update the key policy in the future.")
 	}
 	return nil

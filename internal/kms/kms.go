@@ -25,10 +25,17 @@ import (
 	"origami/internal/policy"
 )
 
-// Identity says what the policies of a caller's own account say about a
-// request of its; policy.Allow, Deny or Silent. The resource's policy is not
-// its business.
-type Identity func(tx *metadb.Tx, who origami.Caller, r *policy.Request) (policy.Effect, error)
+// Decision is what the policies of a caller's account say about one request.
+type Decision struct {
+	Request *policy.Request // as they were asked
+	Allowed bool
+	Denied  bool // an explicit denial stands against it
+}
+
+// Identity says what the policies of a caller's account say about an action
+// ("kms:Decrypt") on a resource, given condition keys of the request. own is the
+// policy of the resource if it is of the same account, else nil.
+type Identity func(tx *metadb.Tx, who origami.Caller, action, resource string, keys policy.Keys, own *policy.Document) (Decision, error)
 
 // Config is what a Service is built of. DB, Root and Regions must be set.
 type Config struct {
@@ -72,12 +79,17 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	return s, nil
 }
 
-// onlyRoot lets the root of an account do everything.
-func onlyRoot(_ *metadb.Tx, who origami.Caller, _ *policy.Request) (policy.Effect, error) {
+// onlyRoot lets the root of an account do everything, and others what the
+// resource's policy allows them by name.
+func onlyRoot(_ *metadb.Tx, who origami.Caller, action, resource string, keys policy.Keys, own *policy.Document) (Decision, error) {
+	d := Decision{Request: &policy.Request{
+		Principal: policy.Principal{Account: string(who.Account), ARN: who.ARN}, Action: action, Resource: resource, Keys: keys,
+	}}
+	d.Allowed, d.Denied = (&policy.Policies{Resource: own}).Decide(d.Request)
 	if who.Account != "" && who.ARN == policy.RootARN(string(who.Account)) {
-		return policy.Allow, nil
+		d.Allowed = !d.Denied
 	}
-	return policy.Silent, nil
+	return d, nil
 }
 
 // errWanted rolls back a transaction that was only begun to see whether it

@@ -35,10 +35,10 @@ func openMaster(ctx context.Context, db *metadb.DB, root keywrap.Root) (*keywrap
 	}
 	name, err := root.Name(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("it is wrapped by root key %s: %w", record.root, err)
+		return nil, fmt.Errorf("it is wrapped by %s: %w", record.root, err)
 	}
 	if name != record.root {
-		return nil, fmt.Errorf("it is wrapped by root key %s, and not by the one given, %s", record.root, name)
+		return nil, fmt.Errorf("it is wrapped by %s, and not by the root key given, %s", record.root, name)
 	}
 	secret, err := root.Unwrap(ctx, record.wrapped, masterPurpose)
 	if err != nil {

@@ -108,7 +108,11 @@ func (s *Service) RetireGrant(ctx context.Context, a Access, token, key, id stri
 		if err != nil {
 			return err
 		}
-		if !mayRetire(a.Caller, g) {
+		d, err := s.identity(tx, a.Caller, "kms:RetireGrant", k.ARN(), policy.Keys{}, nil)
+		if err != nil {
+			return err
+		}
+		if d.Denied || !mayRetire(d.Request.Principal, g) {
 			if err := s.authorize(tx, a, ask{action: "RetireGrant", key: k}); err != nil {
 				return err
 			}
@@ -146,8 +150,7 @@ func (s *Service) findGrant(tx *metadb.Tx, a Access, token, key, id string) (*or
 
 // mayRetire reports whether the grant itself says that a principal may retire
 // it.
-func mayRetire(who origami.Caller, g *origami.KMSGrant) bool {
-	p := principalOf(who)
+func mayRetire(p policy.Principal, g *origami.KMSGrant) bool {
 	is := func(arn string) bool { return arn != "" && (arn == p.ARN || arn == p.Role) }
 	return is(g.Retiring) || is(g.Grantee) && slices.Contains(g.Operations, "RetireGrant") ||
 		p.ARN == policy.RootARN(string(g.Issuer))

@@ -76,21 +76,30 @@ func (r *rig) restart() *kms.Service {
 	return s
 }
 
-func (r *rig) identity(_ *metadb.Tx, who origami.Caller, q *policy.Request) (policy.Effect, error) {
-	for _, action := range r.denied[who.ARN] {
-		if action == q.Action {
-			return policy.Deny, nil
+func (r *rig) identity(_ *metadb.Tx, who origami.Caller, action, resource string, keys policy.Keys, own *policy.Document) (kms.Decision, error) {
+	d := kms.Decision{Request: &policy.Request{
+		Principal: policy.Principal{Account: string(who.Account), ARN: who.ARN}, Action: action, Resource: resource, Keys: keys,
+	}}
+	all := policy.Policies{Resource: own}
+	add := func(effect string, actions ...string) error {
+		for _, a := range actions {
+			doc, err := policy.Parse(`{"Version":"2012-10-17","Statement":[{"Effect":"`+effect+`","Action":"`+a+`","Resource":"*"}]}`, policy.Identity)
+			if err != nil {
+				return err
+			}
+			all.Identity = append(all.Identity, doc)
 		}
+		return nil
 	}
+	allowed := r.allowed[who.ARN]
 	if who.ARN == policy.RootARN(string(who.Account)) {
-		return policy.Allow, nil
+		allowed = []string{"*"}
 	}
-	for _, action := range r.allowed[who.ARN] {
-		if action == q.Action {
-			return policy.Allow, nil
-		}
+	if err := errors.Join(add("Allow", allowed...), add("Deny", r.denied[who.ARN]...)); err != nil {
+		return d, err
 	}
-	return policy.Silent, nil
+	d.Allowed, d.Denied = all.Decide(d.Request)
+	return d, nil
 }
 
 // pass lets time go by.

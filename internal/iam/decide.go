@@ -1,0 +1,34 @@
+package iam
+
+import (
+	"errors"
+
+	"origami"
+	"origami/internal/metadb"
+	"origami/internal/policy"
+)
+
+// Decision is what the policies of a caller's account say about one request.
+type Decision struct {
+	Request *policy.Request // as the policies were asked, for those of resources to be asked the same
+	Allowed bool
+	Denied  bool // an explicit denial stands against it
+}
+
+// Decide says, inside a transaction of the caller's, whether who may do an
+// action to a resource that has a policy of its own. That policy is own if the
+// resource is of the caller's account; otherwise own is nil, and what the
+// policy says is for its owner to ask beside.
+func (s *Service) Decide(tx *metadb.Tx, who origami.Caller, action string, r Resource, own *policy.Document) (Decision, error) {
+	p, err := load(tx, who)
+	if errors.Is(err, errGone) {
+		return Decision{Request: (&principal{who: who}).request(tx.Now(), action, r)}, nil
+	}
+	if err != nil {
+		return Decision{}, err
+	}
+	p.policies.Resource = own
+	d := Decision{Request: p.request(tx.Now(), action, r)}
+	d.Allowed, d.Denied = p.allows(d.Request)
+	return d, nil
+}

@@ -1,0 +1,135 @@
+package kms_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"origami"
+	"origami/internal/kms"
+	"origami/internal/metadb"
+)
+
+// Who may encrypt, for each way in which a policy can speak of somebody.
+func TestAuthorize(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := t.Context()
+	const act = "kms:Encrypt"
+	statement := func(effect, principal, action string) string {
+		return fmt.Sprintf(`{"Effect":%q,"Principal":{"AWS":%q},"Action":%q,"Resource":"*"}`, effect, principal, action)
+	}
+	ann, bea := user(alice, "ann"), user(bob, "bea")
+	account := func(a origami.AccountID) string { return root(a, east).Caller.ARN }
+	tests := []struct {
+		name       string
+		statements string // beside the one that lets alice's root change the policy
+		who        kms.Access
+		allowed    bool // the caller's own policies allow it
+		denied     bool // and these deny it
+		want       origami.Code
+	}{
+		{"own user, account named, allowed", statement("Allow", account(alice), act), ann, true, false, ""},
+		{"own user, account named", statement("Allow", account(alice), act), ann, false, false, kms.CodeAccessDenied},
+		{"own user, named", statement("Allow", ann.Caller.ARN, act), ann, false, false, ""},
+		{"own user, named, denied at home", statement("Allow", ann.Caller.ARN, act), ann, true, true, kms.CodeAccessDenied},
+		{"own user, not named, allowed", statement("Allow", account(alice), "kms:Decrypt"), ann, true, false, kms.CodeAccessDenied},
+		{"own user, everybody", statement("Allow", "*", act), ann, false, false, ""},
+		{"own user, named and denied", statement("Allow", ann.Caller.ARN, act) + "," + statement("Deny", ann.Caller.ARN, act), ann, true, false, kms.CodeAccessDenied},
+		{"own root, not named", statement("Allow", ann.Caller.ARN, act), root(alice, east), true, false, kms.CodeAccessDenied},
+		{"own root, named", statement("Allow", account(alice), act), root(alice, east), false, false, ""},
+		{"other user, account named, allowed", statement("Allow", account(bob), act), bea, true, false, ""},
+		{"other user, account named", statement("Allow", account(bob), act), bea, false, false, kms.CodeAccessDenied},
+		{"other user, named, allowed", statement("Allow", bea.Caller.ARN, act), bea, true, false, ""},
+		{"other user, named, not allowed at home", statement("Allow", bea.Caller.ARN, act), bea, false, false, kms.CodeAccessDenied},
+		{"other user, everybody, not allowed at home", statement("Allow", "*", act), bea, false, false, kms.CodeAccessDenied},
+		{"other user, not named, allowed", statement("Allow", account(alice), act), bea, true, false, kms.CodeAccessDenied},
+		{"other user, denied at home", statement("Allow", bea.Caller.ARN, act), bea, true, true, kms.CodeAccessDenied},
+		{"other root, account named", statement("Allow", account(bob), act), root(bob, east), false, false, ""},
+	}
+	for _, tt := range tests {
+		text := `{"Version":"2012-10-17","Statement":[` + statement("Allow", account(alice), "kms:PutKeyPolicy") + "," + tt.statements + `]}`
+		k := r.create(root(alice, east), kms.NewKey{Policy: text})
+		r.allowed, r.denied = map[string][]string{}, map[string][]string{}
+		if tt.allowed {
+			r.allowed[tt.who.Caller.ARN] = []string{act}
+		}
+		if tt.denied {
+			r.denied[tt.who.Caller.ARN] = []string{act}
+		}
+		_, err := r.Encrypt(ctx, tt.who, k.ARN(), []byte("x"), nil)
+		wantCode(t, tt.name, err, tt.want)
+	}
+}
+
+// A grant counts beside a policy that says nothing, and not against a denial.
+func TestGrantAndDenial(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx, a, bea := t.Context(), root(alice, east), user(bob, "bea")
+	k := r.create(a, kms.NewKey{})
+	encrypt := func() error {
+		_, err := r.Encrypt(ctx, bea, k.ARN(), []byte("x"), nil)
+		return err
+	}
+	if _, _, err := r.CreateGrant(ctx, a, kms.NewGrant{Key: k.ARN(), Grantee: bea.Caller.ARN, Operations: []string{"Encrypt"}}); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, "granted", encrypt(), "")
+	r.denied[bea.Caller.ARN] = []string{"kms:Encrypt"}
+	wantCode(t, "denied at home", encrypt(), kms.CodeAccessDenied)
+
+	other := r.create(a, kms.NewKey{})
+	if _, _, err := r.CreateGrant(ctx, a, kms.NewGrant{Key: other.ARN(), Grantee: root(bob, east).Caller.ARN, Operations: []string{"Encrypt"}}); err != nil {
+		t.Fatal(err)
+	}
+	clara := user(bob, "clara")
+	_, err := r.Encrypt(ctx, clara, other.ARN(), []byte("x"), nil)
+	wantCode(t, "granted to the account", err, kms.CodeAccessDenied)
+	r.allowed[clara.Caller.ARN] = []string{"kms:Encrypt"}
+	_, err = r.Encrypt(ctx, clara, other.ARN(), []byte("x"), nil)
+	wantCode(t, "granted to the account, allowed at home", err, "")
+}
+
+// kms:GrantIsForAWSResource is how a policy lets others grant a key to a
+// service only.
+func TestGrantIsForAWSResource(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b := root(bob, east)
+	k := r.create(root(alice, east), kms.NewKey{Policy: `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},"Action":"kms:*","Resource":"*"},
+		{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::222222222222:root"},"Action":"kms:CreateGrant","Resource":"*",
+		 "Condition":{"Bool":{"kms:GrantIsForAWSResource":"true"}}}]}`})
+	for _, tt := range []struct {
+		a    kms.Access
+		code origami.Code
+	}{{b, kms.CodeAccessDenied}, {via(b, "ec2"), ""}} {
+		err := r.db.View(t.Context(), func(tx *metadb.Tx) error { return r.Check(tx, tt.a, k, nil, "CreateGrant") })
+		wantCode(t, "check through "+tt.a.Via, err, tt.code)
+		_, _, err = r.CreateGrant(t.Context(), tt.a, kms.NewGrant{Key: k.ARN(), Grantee: b.Caller.ARN, Operations: []string{"Decrypt"}})
+		wantCode(t, "grant through "+tt.a.Via, err, tt.code)
+	}
+}
+
+// FuzzReference resolves whatever a caller may write.
+func FuzzReference(f *testing.F) {
+	for _, s := range []string{"", "alias/aws/ebs", "alias/x", "arn:aws:kms:us-east-1:111111111111:key/mrk-00000000000000000000000000000000",
+		"arn:aws:kms:us-east-1:111111111111:alias/aws/ebs", "arn:aws:kms:::", "00000000-0000-0000-0000-000000000000", "arn:", "alias/\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, ref string) {
+		r := newRig(t)
+		k, _, err := r.DescribeKey(t.Context(), root(alice, east), ref)
+		if err != nil {
+			var e *origami.Error
+			if !errors.As(err, &e) {
+				t.Errorf("%q: got error %v", ref, err)
+			}
+			return
+		}
+		if k.Owner != alice || k.Region != east {
+			t.Errorf("%q: got %+v", ref, k)
+		}
+	})
+}
