@@ -81,7 +81,6 @@ const (
 
 // statuses lists the codes whose HTTP status is not 400.
 var statuses = map[Code]int{
-	CodeAuthFailure:                401,
 	CodeUnauthorizedOperation:      403,
 	CodeDryRunOperation:            412,
 	CodeInternalError:              500,
@@ -122,6 +121,10 @@ func (c Code) Status() int {
 // APIs and the Recycle Bin.
 type Reason string
 
+// ReasonCredentials says of AuthFailure that nobody was authenticated. It is not
+// sent.
+const ReasonCredentials Reason = "CREDENTIALS"
+
 // The reasons that rooms of this module give.
 const (
 	ReasonInvalidBlock          Reason = "INVALID_BLOCK"
@@ -151,6 +154,16 @@ type Error struct {
 	Reason  Reason
 	Message string
 	Err     error
+}
+
+// Status is the HTTP status that goes with the error: that of its code, save
+// that AuthFailure has two. Bad credentials are 401, and no right on the resource
+// itself is 400.
+func (e *Error) Status() int {
+	if e.Code == CodeAuthFailure && e.Reason == ReasonCredentials {
+		return http.StatusUnauthorized
+	}
+	return e.Code.Status()
 }
 
 // Because gives the error a reason, and returns it.

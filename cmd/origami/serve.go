@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,11 @@ type options struct {
 	logLevel     slog.Level
 	metrics      string // address, or "" for none
 	audit        string // path, or "" for none
+	quotas       map[string]int
 }
+
+// quotaNames are what --quota can limit.
+var quotaNames = []string{"instances", "key-pairs", "volumes"}
 
 func serveCommand() *cobra.Command { return serveCommandWith(serve) }
 
@@ -66,6 +71,7 @@ and it finds them again when it starts.`,
 	f.StringVar(&o.qemu, "qemu", "", "QEMU program (default: qemu-system-x86_64 in the PATH)")
 	f.DurationVar(&o.grace, "shutdown-grace", 2*time.Minute, "how long a guest may take to shut down before it is powered off")
 	f.Int64Var(&o.cache, "cache-mib", 64, "memory for decoded blocks, in MiB")
+	f.StringToIntVar(&o.quotas, "quota", map[string]int{"key-pairs": 5000}, "how much an account may have in a region: instances (pending and running), key-pairs and volumes;\nwhat is not named has no limit (instances=20,volumes=100)")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.metrics, "metrics", "", "address of /metrics, /healthz and /readyz, which are open to whoever reaches it: 127.0.0.1:9773 (default: none)")
 	f.StringVar(&o.audit, "audit-log", "", "file to which a line of JSON is added for every request that changes something (default: none)")
@@ -95,6 +101,11 @@ func (o *options) parse(dir, prefix, level string, regions []string) error {
 	}
 	if o.cache < 1 || o.cache > 1<<20 {
 		return fmt.Errorf("--cache-mib: %d is not between 1 and %d", o.cache, 1<<20)
+	}
+	for name, n := range o.quotas {
+		if !slices.Contains(quotaNames, name) || n < 1 {
+			return fmt.Errorf("--quota: %s=%d does not limit one of %s to a number", name, n, strings.Join(quotaNames, ", "))
+		}
 	}
 	if o.metrics != "" {
 		if err := checkAddress(o.metrics); err != nil {

@@ -148,7 +148,7 @@ func (s *service) openConcepts() error {
 	s.queue = task.New(s.db, task.Config{Logger: s.log, Limits: map[string]int{
 		"instance.start": 32, "instance.stop": 64, "instance.terminate": 64, "instance.reboot": 64, "instance.image": 32, "vmie.import": 2,
 	}})
-	s.ebs = ebs.New(ebs.Config{DB: s.db, Store: s.store, Queue: s.queue, Volumes: volumes, Log: s.log})
+	s.ebs = ebs.New(ebs.Config{DB: s.db, Store: s.store, Queue: s.queue, Volumes: volumes, MaxVolumes: s.o.quotas["volumes"], Log: s.log})
 	s.ami = ami.New(s.ebs, nil)
 	if s.machines, err = openMachines(s.ctx, s.o, s.log); err != nil {
 		return err
@@ -164,6 +164,7 @@ func (s *service) openConcepts() error {
 	s.vpc = vpc.New(vpc.Config{DB: s.db, Metadata: serveMetadata, Egress: egressPolicies[s.o.egress](), Log: s.log})
 	s.instances = instance.New(instance.Config{
 		DB: s.db, EBS: s.ebs, AMI: s.ami, Queue: s.queue, VMM: s.machines, VPC: s.vpc,
+		Quotas: instance.Quotas{Instances: s.o.quotas["instances"], KeyPairs: s.o.quotas["key-pairs"]},
 		RunDir: s.o.dir.path("run"), Stores: stores, PublicPrefix: s.o.publicPrefix, Host: host, Grace: s.o.grace, Disk: s.monitor.disk(), Log: s.log,
 	})
 	s.vmie = vmie.New(s.db, s.ebs, s.ami, s.queue)

@@ -53,6 +53,9 @@ func (s *Service) CreateVolume(tx *metadb.Tx, who origami.Caller, r VolumeReques
 				"Volume of size %dGB is smaller than snapshot '%s', expect size >= %dGB", r.Shape.Size, r.Snapshot, size)
 		}
 	}
+	if err := s.CheckQuota(tx, who, 1); err != nil {
+		return nil, err
+	}
 	spec.State = origami.VolumeCreating
 	v, err := s.NewVolume(tx, who, spec)
 	if err != nil {

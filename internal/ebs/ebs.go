@@ -34,6 +34,10 @@ type Config struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 
+	// MaxVolumes is how many volumes an account may have in a region. Zero
+	// means any number.
+	MaxVolumes int
+
 	// Boot names the run of the operating system, and must differ after it has
 	// crashed. The system is asked if it is empty.
 	Boot string
@@ -49,6 +53,8 @@ type Service struct {
 	log     *slog.Logger
 	now     func() time.Time
 	boot    string
+
+	maxVolumes int
 
 	// onSnapshot is called in the transaction that ends a snapshot.
 	onSnapshot func(*metadb.Tx, *origami.Snapshot) error
@@ -69,6 +75,7 @@ func New(c Config) *Service {
 		log:        c.Log,
 		now:        c.Now,
 		boot:       c.Boot,
+		maxVolumes: c.MaxVolumes,
 		onSnapshot: func(*metadb.Tx, *origami.Snapshot) error { return nil },
 		open:       make(map[origami.VolumeID]*device),
 		freezing:   make(map[*Frozen]struct{}),

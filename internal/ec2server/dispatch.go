@@ -131,7 +131,7 @@ const (
 // WriteError writes the error document of EC2.
 func (h *Handler) WriteError(w http.ResponseWriter, request string, e *origami.Error) {
 	w.Header().Set("Content-Type", awsquery.ContentType)
-	w.WriteHeader(e.Code.Status())
+	w.WriteHeader(e.Status())
 	message := e.Message
 	longest := maxMessage
 	if e.Code == origami.CodeUnauthorizedOperation {

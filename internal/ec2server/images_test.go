@@ -347,6 +347,10 @@ func TestDeregisterImage(t *testing.T) {
 	fails(t, i.b.DeregisterImage, &ec2.DeregisterImageInput{ImageId: &id}, "InvalidAMIID.NotFound", "The image id '["+id+"]' does not exist")
 	i.change(t, home, id, func(m *origami.Image) { m.Public = true })
 	fails(t, i.b.DeregisterImage, &ec2.DeregisterImageInput{ImageId: &id}, "AuthFailure", "Not authorized for image:"+id)
+	// Who it is, is known: unlike bad credentials, which are 401.
+	if status, text := i.b.send(t, home, form("DeregisterImage", "ImageId", id)); status != 400 {
+		t.Errorf("DeregisterImage of another account: got %d %s, want status 400", status, text)
+	}
 	fails(t, i.a.in(abroad).DeregisterImage, &ec2.DeregisterImageInput{ImageId: &id}, "InvalidAMIID.NotFound", "The image id '["+id+"]' does not exist")
 	fails(t, i.a.DeregisterImage, &ec2.DeregisterImageInput{ImageId: &id, DryRun: p(true)}, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 	fails(t, i.a.DeleteSnapshot, &ec2.DeleteSnapshotInput{SnapshotId: &other}, "InvalidSnapshot.InUse", "The snapshot "+other+" is currently in use by "+both)

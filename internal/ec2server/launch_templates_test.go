@@ -100,7 +100,15 @@ func TestLaunchTemplate(t *testing.T) {
 	if *third.VersionNumber != 3 || third.LaunchTemplateData.KeyName != nil {
 		t.Errorf("got version %+v, want number 3 with what it was given only", third)
 	}
-	changed := do(t, a.ModifyLaunchTemplate, &ec2.ModifyLaunchTemplateInput{LaunchTemplateId: &id, DefaultVersion: p("2")}).LaunchTemplate
+	modify := ec2.ModifyLaunchTemplateInput{LaunchTemplateId: &id, DefaultVersion: p("2"), ClientToken: p("token")}
+	changed := do(t, a.ModifyLaunchTemplate, &modify).LaunchTemplate
+	do(t, a.ModifyLaunchTemplate, &ec2.ModifyLaunchTemplateInput{LaunchTemplateId: &id, DefaultVersion: p("3")})
+	if again := do(t, a.ModifyLaunchTemplate, &modify).LaunchTemplate; *again.DefaultVersionNumber != 3 {
+		t.Errorf("a repeated request made version %d the default one again", *again.DefaultVersionNumber)
+	}
+	do(t, a.ModifyLaunchTemplate, &ec2.ModifyLaunchTemplateInput{LaunchTemplateId: &id, DefaultVersion: p("2")})
+	modify.DefaultVersion = p("1")
+	fails(t, a.ModifyLaunchTemplate, &modify, "IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
 	if *changed.DefaultVersionNumber != 2 || *changed.LatestVersionNumber != 3 || len(changed.Tags) != 1 {
 		t.Errorf("got %+v, want the default 2, the latest 3 and one tag", changed)
 	}

@@ -15,7 +15,7 @@ func (s *Server) ModifyLaunchTemplate(ctx context.Context, who origami.Caller, i
 		return nil, origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter SetDefaultVersion")
 	}
 	ref := instance.TemplateRef{ID: deref(in.LaunchTemplateId), Name: deref(in.LaunchTemplateName)}
-	t, err := s.instances.SetDefaultVersion(ctx, who, ref, *in.DefaultVersion)
+	t, err := s.instances.SetDefaultVersion(ctx, who, ref, *in.DefaultVersion, deref(in.ClientToken), fingerprint(in))
 	if err != nil {
 		return nil, err
 	}

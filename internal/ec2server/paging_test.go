@@ -18,21 +18,27 @@ import (
 
 // paged are paged operations with the element that identifies what they list.
 var paged = map[string]string{
-	"DescribeImages":         "imageId",
-	"DescribeInstances":      "instanceId",
-	"DescribeInstanceTypes":  "instanceType",
-	"DescribeSecurityGroups": "groupId",
-	"DescribeSnapshots":      "snapshotId",
-	"DescribeSubnets":        "subnetId",
-	"DescribeTags":           "key",
-	"DescribeVolumes":        "volumeId",
-	"DescribeVpcs":           "vpcId",
+	"DescribeImages":                       "imageId",
+	"DescribeInstanceCreditSpecifications": "instanceId",
+	"DescribeInstanceStatus":               "instanceId",
+	"DescribeInstances":                    "instanceId",
+	"DescribeInstanceTypeOfferings":        "instanceType",
+	"DescribeInstanceTypes":                "instanceType",
+	"DescribeSecurityGroupRules":           "securityGroupRuleId",
+	"DescribeSecurityGroups":               "groupId",
+	"DescribeSnapshots":                    "snapshotId",
+	"DescribeSubnets":                      "subnetId",
+	"DescribeTags":                         "key",
+	"DescribeVolumes":                      "volumeId",
+	"DescribeVolumesModifications":         "volumeId",
+	"DescribeVolumeStatus":                 "volumeId",
+	"DescribeVpcs":                         "vpcId",
 }
 
 // TestPages reads every paged list in pages of the least size: they make up
 // the list, in order. Then it gives the tokens where they do not belong.
 //
-//origami:proves DescribeImages DescribeInstances DescribeSnapshots DescribeSubnets DescribeTags DescribeVolumes DescribeVpcs
+//origami:proves DescribeImages DescribeInstances DescribeSnapshots DescribeSubnets DescribeTags DescribeVolumes DescribeVpcs DescribeInstanceStatus DescribeInstanceCreditSpecifications DescribeInstanceTypeOfferings DescribeSecurityGroupRules DescribeVolumesModifications DescribeVolumeStatus
 func TestPages(t *testing.T) {
 	t.Parallel()
 	i := open(t)
@@ -94,7 +100,12 @@ func TestPages(t *testing.T) {
 		// Another size of the page is no other list.
 		mustAnswer(t, i.a, form(name, "MaxResults", "100", "NextToken", token))
 		mustAnswer(t, i.a, form(name, "NextToken", token))
-		for size, message := range map[string]string{"4": "greater than or equal to 5", "0": "greater than or equal to 5", "-1": "greater than or equal to 5", "1001": "less than or equal to 1000"} {
+		least := 5
+		if name == "DescribeVolumesModifications" {
+			least = 1
+		}
+		few := fmt.Sprintf("greater than or equal to %d", least)
+		for size, message := range map[string]string{fmt.Sprint(least - 1): few, "0": few, "-1": few, "1001": "less than or equal to 1000"} {
 			if most := ec2api.Operations[name].MaxResults; size == "1001" && most != 1000 {
 				message = fmt.Sprintf("less than or equal to %d", most)
 			}
@@ -136,6 +147,9 @@ func many(t *testing.T, a *account) {
 	in := launch(a.register(t, a.Client, "last", snap))
 	in.MinCount, in.MaxCount = p(int32(7)), p(int32(7))
 	do(t, a.RunInstances, in)
+	for _, v := range do(t, a.DescribeVolumes, &ec2.DescribeVolumesInput{}).Volumes {
+		do(t, a.ModifyVolume, &ec2.ModifyVolumeInput{VolumeId: v.VolumeId, VolumeType: types.VolumeTypeGp3})
+	}
 	for n := range 6 {
 		do(t, a.CreateSecurityGroup, &ec2.CreateSecurityGroupInput{GroupName: p(fmt.Sprintf("group %d", n)), Description: p("x")})
 	}

@@ -270,7 +270,11 @@ func (x *exchange) authenticate(body []byte) error {
 	if err != nil {
 		var refused *sigv4.Error
 		if errors.As(err, &refused) {
-			return origami.Errorf(origami.Code(refused.Code), "%s", refused.Message)
+			e := origami.Errorf(origami.Code(refused.Code), "%s", refused.Message)
+			if e.Code == origami.CodeAuthFailure {
+				e.Reason = origami.ReasonCredentials
+			}
+			return e
 		}
 		return err
 	}

@@ -50,7 +50,7 @@ func (f *fakeService) ServeAWS(w http.ResponseWriter, r *http.Request, who origa
 }
 
 func (f *fakeService) WriteError(w http.ResponseWriter, request string, err *origami.Error) {
-	w.WriteHeader(err.Code.Status())
+	w.WriteHeader(err.Status())
 	io.WriteString(w, f.name+" "+request+" "+string(err.Code)+" "+err.Message)
 }
 

@@ -59,6 +59,9 @@ type Config struct {
 	// Host is what machines may use in all.
 	Host Capacity
 
+	// Quotas limit what an account may have. The zero value limits nothing.
+	Quotas Quotas
+
 	// ModificationsPerDay is how many modifications a volume may have in 24
 	// hours. The zero value means any number.
 	ModificationsPerDay int

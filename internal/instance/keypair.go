@@ -184,6 +184,9 @@ func checkKeyName(name string) error {
 func (s *Service) putKeyPair(ctx context.Context, who origami.Caller, k *origami.KeyPair, tags origami.Tags) error {
 	k.ID, k.Region, k.Owner, k.Created = origami.NewKeyPairID(), who.Region, who.Account, s.Now().UTC()
 	return s.DB.Update(ctx, func(tx *metadb.Tx) error {
+		if err := s.Quotas.keyPair(tx, who); err != nil {
+			return err
+		}
 		if err := tx.PutKeyPair(k); err != nil {
 			return err
 		}

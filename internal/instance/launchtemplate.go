@@ -212,9 +212,18 @@ func overData(base, over json.RawMessage) (json.RawMessage, error) {
 
 // SetDefaultVersion chooses the version of a template that is meant when none
 // is given.
-func (s *Service) SetDefaultVersion(ctx context.Context, who origami.Caller, ref TemplateRef, version string) (*origami.LaunchTemplate, error) {
+func (s *Service) SetDefaultVersion(ctx context.Context, who origami.Caller, ref TemplateRef, version, token string, fingerprint [32]byte) (*origami.LaunchTemplate, error) {
 	var out *origami.LaunchTemplate
 	err := s.DB.Update(ctx, func(tx *metadb.Tx) error {
+		const operation = "ModifyLaunchTemplate"
+		earlier, done, err := tx.Once(who.Account, who.Region, operation, token, fingerprint)
+		if err != nil {
+			return err
+		}
+		if done {
+			out, err = tx.LaunchTemplate(who.Region, who.Account, origami.LaunchTemplateID(earlier))
+			return err
+		}
 		t, err := s.Template(tx, who, ref)
 		if err != nil {
 			return err
@@ -227,7 +236,10 @@ func (s *Service) SetDefaultVersion(ctx context.Context, who origami.Caller, ref
 			t.Default = v.Number
 			return nil
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.SetOnce(who.Account, who.Region, operation, token, fingerprint, string(t.ID))
 	})
 	return out, err
 }

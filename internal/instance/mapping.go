@@ -1,6 +1,8 @@
 package instance
 
 import (
+	"net/netip"
+
 	"origami"
 	"origami/internal/ami"
 	"origami/internal/ebs"
@@ -26,6 +28,10 @@ type plan struct {
 	subnet  *origami.Subnet
 	volumes []plannedVolume
 	stores  []origami.BlockDevice
+
+	// By instance.
+	private []netip.Addr
+	public  []netip.Addr // nil if they have none
 }
 
 // planDevices merges a launch request's mapping into the image's and checks

@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -157,11 +158,17 @@ func (s *Service) launch(tx *metadb.Tx, who origami.Caller, l Launch) ([]*origam
 	if err := s.Host.fits(img, t); err != nil {
 		return nil, err
 	}
-	n, err := s.room(tx, t, l.Min, l.Max)
+	n, err := s.Quotas.instances(tx, who, l.Min, l.Max)
 	if err != nil {
 		return nil, err
 	}
+	if n, err = s.room(tx, t, l.Min, n); err != nil {
+		return nil, err
+	}
 	proto.InstanceStores = p.stores
+	if err := s.allocate(tx, l, p, n); err != nil {
+		return nil, err
+	}
 	out := make([]*origami.Instance, n)
 	for i := range out {
 		if out[i], err = s.makeInstance(tx, who, l, proto, p, i); err != nil {
@@ -255,6 +262,23 @@ func (s *Service) room(tx *metadb.Tx, t *Type, least, most int) (int, error) {
 	return n, nil
 }
 
+// allocate finds the addresses of n instances.
+func (s *Service) allocate(tx *metadb.Tx, l Launch, p *plan, n int) (err error) {
+	if l.PrivateIP.IsValid() {
+		p.private = []netip.Addr{l.PrivateIP}
+	} else if p.private, err = tx.AllocatePrivateIPs(p.subnet, n); err != nil {
+		return err
+	}
+	public := p.subnet.MapPublicIP
+	if l.PublicIP != nil {
+		public = *l.PublicIP
+	}
+	if public {
+		p.public, err = tx.AllocatePublicIPs(s.PublicPrefix, n)
+	}
+	return err
+}
+
 // makeInstance writes one instance of a launch with its volumes and tags, and
 // queues its start.
 func (s *Service) makeInstance(tx *metadb.Tx, who origami.Caller, l Launch, proto *origami.Instance, p *plan, index int) (*origami.Instance, error) {
@@ -263,26 +287,21 @@ func (s *Service) makeInstance(tx *metadb.Tx, who origami.Caller, l Launch, prot
 	i.LaunchIndex = index
 	i.NetworkInterface = origami.NewNetworkInterfaceID()
 	i.MAC = newMAC()
-	var err error
-	if i.PrivateIP = l.PrivateIP; !i.PrivateIP.IsValid() {
-		if i.PrivateIP, err = tx.AllocatePrivateIP(p.subnet); err != nil {
-			return nil, err
-		}
-	}
-	i.AssociatePublicIP = p.subnet.MapPublicIP
-	if l.PublicIP != nil {
-		i.AssociatePublicIP = *l.PublicIP
-	}
-	if i.AssociatePublicIP {
-		if i.PublicIP, err = tx.AllocatePublicIP(s.PublicPrefix); err != nil {
-			return nil, err
-		}
+	i.PrivateIP = p.private[index]
+	if i.AssociatePublicIP = p.public != nil; i.AssociatePublicIP {
+		i.PublicIP = p.public[index]
 	}
 	if err := tx.PutInstance(&i); err != nil {
 		return nil, err
 	}
 	var volumes []string
-	for slot, v := range p.volumes {
+	planned, how := p.volumes, launching
+	if err := s.EBS.CheckQuota(tx, who, len(planned)); errors.Is(err, &origami.Error{Code: ebs.CodeVolumeLimit}) {
+		planned, how = nil, overQuota // as in EC2 such a launch is accepted, and fails
+	} else if err != nil {
+		return nil, err
+	}
+	for slot, v := range planned {
 		made, err := s.EBS.NewVolume(tx, who, ebs.VolumeSpec{
 			Zone: i.Zone, Snapshot: v.snapshot, Shape: v.shape,
 			Attach: &origami.Attachment{
@@ -311,7 +330,7 @@ func (s *Service) makeInstance(tx *metadb.Tx, who origami.Caller, l Launch, prot
 	if err := putTags(tx, who, l.VolumeTags, volumes...); err != nil {
 		return nil, err
 	}
-	return &i, s.queue(tx, taskStart, &i, launching)
+	return &i, s.queue(tx, taskStart, &i, how)
 }
 
 func putTags(tx *metadb.Tx, who origami.Caller, tags origami.Tags, ids ...string) error {

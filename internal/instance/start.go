@@ -3,6 +3,7 @@ package instance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -22,6 +23,10 @@ type Change struct {
 // launching is the payload of the start task of a new instance: if it fails,
 // the instance is terminated rather than stopped.
 var launching = []byte("launch")
+
+// overQuota is the payload of the start task of a new instance whose volumes
+// its account may not have.
+var overQuota = []byte("volume-limit")
 
 // change applies f to each of the caller's instances in one transaction: all
 // change or none does. f refuses a state it cannot act on.
@@ -89,6 +94,9 @@ func (s *Service) Start(ctx context.Context, who origami.Caller, ids []origami.I
 		if err := s.Host.fits(demands(i), t); err != nil {
 			return err
 		}
+		if _, err := s.Quotas.instances(tx, who, 1, 1); err != nil {
+			return err
+		}
 		if _, err := s.room(tx, t, 1, 1); err != nil {
 			return err
 		}
@@ -123,6 +131,9 @@ func (s *Service) runStart(ctx context.Context, run *task.Run) error {
 	if i.State != origami.InstancePending {
 		return nil // terminated before it started
 	}
+	if bytes.Equal(run.Task.Payload, overQuota) {
+		return errors.New("volume limit exceeded")
+	}
 	if s.running(m) == nil {
 		// What a run left that nobody saw end is not for this one.
 		if err := s.eraseStores(i); err != nil {
@@ -147,19 +158,23 @@ func (s *Service) runStart(ctx context.Context, run *task.Run) error {
 // startFailed ends a start that cannot succeed: a new instance is terminated,
 // one that existed before is stopped.
 func (s *Service) startFailed(tx *metadb.Tx, t *origami.Task, reason string) error {
-	launch := bytes.Equal(t.Payload, launching)
+	tooMany := bytes.Equal(t.Payload, overQuota)
+	launch := tooMany || bytes.Equal(t.Payload, launching)
 	terminated := false
 	i, err := tx.UpdateInstance(t.Region, origami.InstanceID(t.Resource), func(i *origami.Instance) error {
 		if i.State != origami.InstancePending {
 			return nil
 		}
 		why := &origami.StateReason{Code: "Server.InternalError", Message: "Server.InternalError: Internal error on launch: " + reason}
+		if tooMany {
+			why = &origami.StateReason{Code: "Client.VolumeLimitExceeded", Message: "Client.VolumeLimitExceeded: Volume limit exceeded"}
+		}
 		if terminated = launch; launch {
 			s.terminated(i)
 		} else {
 			s.stopped(i)
 		}
-		i.StateReason, i.TransitionReason = why, "Server.InternalError"
+		i.StateReason, i.TransitionReason = why, why.Code
 		return nil
 	})
 	if err != nil || !terminated {

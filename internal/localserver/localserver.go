@@ -198,7 +198,7 @@ func fileSize(f *os.File) (int64, error) {
 // WriteError writes an error that comes before the stream.
 func (h *Handler) WriteError(w http.ResponseWriter, request string, e *origami.Error) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.WriteHeader(e.Code.Status())
+	w.WriteHeader(e.Status())
 	// An error of the writer means that the client is gone.
 	_ = json.NewEncoder(w).Encode(Message{Error: &Error{e.Code, e.Message, request}})
 }

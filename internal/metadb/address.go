@@ -37,22 +37,25 @@ func bounds(p netip.Prefix) (first, last int64) {
 // instance that is put with it, in the same transaction. The error is
 // InsufficientFreeAddressesInSubnet if there is none.
 func (tx *Tx) AllocatePrivateIP(subnet *origami.Subnet) (netip.Addr, error) {
-	full := origami.Errorf("InsufficientFreeAddressesInSubnet",
-		"There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", subnet.ID)
-	if !subnet.CIDR.Addr().Is4() {
-		return netip.Addr{}, full
-	}
-	first, last := bounds(subnet.CIDR)
-	n, ok, err := tx.lowestFree(first+4, last-1,
-		`SELECT private_ip FROM instances WHERE region = ? AND subnet = ? AND private_ip BETWEEN ? AND ? ORDER BY private_ip`,
-		string(subnet.Region), string(subnet.ID))
+	found, err := tx.AllocatePrivateIPs(subnet, 1)
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	if !ok {
-		return netip.Addr{}, full
+	return found[0], nil
+}
+
+// AllocatePrivateIPs is AllocatePrivateIP for n instances at once, in one look
+// at the subnet.
+func (tx *Tx) AllocatePrivateIPs(subnet *origami.Subnet, n int) ([]netip.Addr, error) {
+	full := origami.Errorf("InsufficientFreeAddressesInSubnet",
+		"There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", subnet.ID)
+	if !subnet.CIDR.Addr().Is4() {
+		return nil, full
 	}
-	return numberedAddr(n), nil
+	first, last := bounds(subnet.CIDR)
+	return tx.lowestFree(n, full, first+4, last-1,
+		`SELECT private_ip FROM instances WHERE region = ? AND subnet = ? AND private_ip BETWEEN ? AND ? ORDER BY private_ip`,
+		string(subnet.Region), string(subnet.ID))
 }
 
 // AllocatePublicIP finds the lowest free address of a prefix, whose first and
@@ -60,35 +63,42 @@ func (tx *Tx) AllocatePrivateIP(subnet *origami.Subnet) (netip.Addr, error) {
 // with it, in the same transaction. The error is InsufficientAddressCapacity if
 // there is none.
 func (tx *Tx) AllocatePublicIP(prefix netip.Prefix) (netip.Addr, error) {
-	full := origami.Errorf("InsufficientAddressCapacity", "There are not enough free public addresses.")
-	if !prefix.Addr().Is4() {
-		return netip.Addr{}, full
-	}
-	first, last := bounds(prefix)
-	n, ok, err := tx.lowestFree(first+1, last-1,
-		`SELECT ip FROM (SELECT public_ip AS ip FROM instances UNION SELECT public_ip FROM addresses) AS used WHERE ip BETWEEN ? AND ? ORDER BY ip`)
+	found, err := tx.AllocatePublicIPs(prefix, 1)
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	if !ok {
-		return netip.Addr{}, full
-	}
-	return numberedAddr(n), nil
+	return found[0], nil
 }
 
-// lowestFree is the lowest number of a range that a query, which ends in the
-// range's bounds and yields numbers in ascending order, does not yield.
-func (tx *Tx) lowestFree(first, last int64, query string, args ...any) (int64, bool, error) {
+// AllocatePublicIPs is AllocatePublicIP for n instances at once.
+func (tx *Tx) AllocatePublicIPs(prefix netip.Prefix, n int) ([]netip.Addr, error) {
+	full := origami.Errorf("InsufficientAddressCapacity", "There are not enough free public addresses.")
+	if !prefix.Addr().Is4() {
+		return nil, full
+	}
+	first, last := bounds(prefix)
+	return tx.lowestFree(n, full, first+1, last-1,
+		`SELECT ip FROM (SELECT public_ip AS ip FROM instances UNION SELECT public_ip FROM addresses) AS used WHERE ip BETWEEN ? AND ? ORDER BY ip`)
+}
+
+// lowestFree is the n lowest addresses of a range of numbers that a query,
+// which ends in the range's bounds and yields numbers in ascending order, does
+// not yield. The error is full if there are not so many.
+func (tx *Tx) lowestFree(n int, full error, first, last int64, query string, args ...any) ([]netip.Addr, error) {
 	used, err := collect(tx, scanOne[int64], query, append(args, first, last)...)
 	if err != nil {
-		return 0, false, err
+		return nil, err
 	}
-	free := first
-	for _, n := range used {
-		if n != free {
-			break
+	var free []netip.Addr
+	for next := first; len(free) < n; next++ {
+		if next > last {
+			return nil, full
 		}
-		free++
+		if len(used) > 0 && used[0] == next {
+			used = used[1:]
+			continue
+		}
+		free = append(free, numberedAddr(next))
 	}
-	return free, free <= last, nil
+	return free, nil
 }

@@ -409,6 +409,45 @@ func TestAllocatePrivateIP(t *testing.T) {
 	})
 }
 
+// TestAllocateManyAddresses takes the gaps between addresses first, in one go.
+func TestAllocateManyAddresses(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *metadb.DB) {
+		s := subnet("10.0.0.16/28")
+		update(t, db, func(tx *metadb.Tx) error {
+			for _, a := range []string{"10.0.0.20", "10.0.0.22", "10.0.0.25"} {
+				if err := tx.PutInstance(instance(alice, s, a)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for n, want := range map[int]string{
+			0: "[]", 1: "[10.0.0.21]", 3: "[10.0.0.21 10.0.0.23 10.0.0.24]",
+			8: "[10.0.0.21 10.0.0.23 10.0.0.24 10.0.0.26 10.0.0.27 10.0.0.28 10.0.0.29 10.0.0.30]",
+			9: "InsufficientFreeAddressesInSubnet",
+		} {
+			view(t, db, func(tx *metadb.Tx) error {
+				got, err := tx.AllocatePrivateIPs(s, n)
+				if err != nil {
+					wantCode(t, fmt.Sprint(n, " addresses"), err, origami.Code(want))
+				} else if fmt.Sprint(got) != want {
+					t.Errorf("%d addresses: got %v, want %s", n, got, want)
+				}
+				return nil
+			})
+		}
+		prefix := netip.MustParsePrefix("127.10.0.0/29")
+		view(t, db, func(tx *metadb.Tx) error {
+			if got, err := tx.AllocatePublicIPs(prefix, 6); err != nil || fmt.Sprint(got) != "[127.10.0.1 127.10.0.2 127.10.0.3 127.10.0.4 127.10.0.5 127.10.0.6]" {
+				t.Errorf("6 public addresses: got %v, %v", got, err)
+			}
+			_, err := tx.AllocatePublicIPs(prefix, 7)
+			wantCode(t, "7 public addresses", err, "InsufficientAddressCapacity")
+			return nil
+		})
+	})
+}
+
 func TestAllocatePublicIP(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db *metadb.DB) {
 		prefix := netip.MustParsePrefix("127.10.0.0/30") // .1 and .2

@@ -106,7 +106,7 @@ func findOperation(form url.Values) (operation, error) {
 
 // WriteError writes the error document of STS.
 func (h *Handler) WriteError(w http.ResponseWriter, request string, e *origami.Error) {
-	status := e.Code.Status()
+	status := e.Status()
 	w.Header().Set("Content-Type", awsquery.ContentType)
 	w.WriteHeader(status)
 	// An error of the writer means that the client is gone.

@@ -41,8 +41,10 @@ var (
 
 // Config is what a test can choose. The zero value is useful.
 type Config struct {
-	Grace    time.Duration     // 2 s
-	Capacity instance.Capacity // 4 processors, 64 GiB
+	Grace      time.Duration     // 2 s
+	Capacity   instance.Capacity // 4 processors, 64 GiB
+	Quotas     instance.Quotas
+	MaxVolumes int
 	// Hooks are there from the start. They can be exchanged later.
 	Hooks Hooks
 	// Idle leaves the queue and the events of machines unserved, as before
@@ -138,7 +140,7 @@ func (r *Region) open(ctx context.Context) error {
 		return err
 	}
 	r.Queue = task.New(r.DB, task.Config{Logger: quiet})
-	r.EBS = ebs.New(ebs.Config{DB: r.DB, Store: r.Store, Queue: r.Queue, Volumes: files{volumes, r.hooks}, Log: quiet})
+	r.EBS = ebs.New(ebs.Config{DB: r.DB, Store: r.Store, Queue: r.Queue, Volumes: files{volumes, r.hooks}, MaxVolumes: r.config.MaxVolumes, Log: quiet})
 	r.AMI = ami.New(r.EBS, nil)
 	run, err := os.MkdirTemp("", "o") // short: it is the directory of sockets
 	if err != nil {
@@ -149,7 +151,7 @@ func (r *Region) open(ctx context.Context) error {
 	r.Instances = instance.New(instance.Config{
 		DB: r.DB, EBS: r.EBS, AMI: r.AMI, Queue: r.Queue, VMM: driver{r.driver, r.hooks},
 		RunDir: run, Stores: stores, PublicPrefix: publicPrefix(), Metadata: func(*origami.Subnet, net.Listener) {},
-		Host: r.config.Capacity, Grace: r.config.Grace, Log: quiet, Now: r.hooks.clock,
+		Host: r.config.Capacity, Quotas: r.config.Quotas, Grace: r.config.Grace, Log: quiet, Now: r.hooks.clock,
 	})
 	r.VMIE = vmie.New(r.DB, r.EBS, r.AMI, r.Queue)
 	return r.Instances.Recover(ctx)
