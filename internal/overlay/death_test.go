@@ -23,9 +23,9 @@ import (
 // was flushed.
 func TestDeath(t *testing.T) {
 	t.Parallel()
-	sequences := uint64(16)
+	sequences := uint64(12)
 	if testing.Short() {
-		sequences = 4
+		sequences = 3
 	}
 	points := 0
 	for seed := range sequences {
@@ -104,7 +104,7 @@ func oneDeath(seed uint64, n int, rebooted bool) (struck bool, err error) {
 // process dies. What was answered before, between and after is there.
 func TestFailureThenDeath(t *testing.T) {
 	t.Parallel()
-	sequences := uint64(5)
+	sequences := uint64(4)
 	if testing.Short() {
 		sequences = 2
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
+
+	"origami/disk"
 )
 
 // unitState is what a layer says of a unit.
@@ -52,44 +54,50 @@ type slot struct {
 	dirty atomic.Uint64        // the lines that changed since they were taken
 }
 
+// Slots come in groups, so that a large volume of which little is written costs
+// little, and is searched for changes quickly.
+const (
+	groupSlots = 1024
+	groupUnits = groupSlots * pageUnits // 64 GiB of disk
+	maxGroups  = disk.MaxSize / UnitSize / groupUnits
+)
+
+type group struct {
+	slots [groupSlots]slot
+	dirty atomic.Bool // set after a slot became dirty
+}
+
 // unitMap is the map of a layer. Its methods may be called concurrently; no
 // locks are held. Units beyond its size are absent.
 type unitMap struct {
-	slots atomic.Pointer[[]*slot]
-	units atomic.Int64 // the size
+	groups [maxGroups]atomic.Pointer[group] // nil: all absent
+	units  atomic.Int64                     // the size
 }
 
 // resize makes room for n units. It never shrinks, and is not called
 // concurrently with itself.
-func (m *unitMap) resize(n int64) {
-	var old []*slot
-	if p := m.slots.Load(); p != nil {
-		old = *p
-	}
-	defer m.units.Store(n)
-	want := int((n + pageUnits - 1) / pageUnits)
-	if want <= len(old) {
-		m.slots.Store(&old)
-		return
-	}
-	slots := make([]*slot, want)
-	fresh := make([]slot, want-len(old))
-	copy(slots, old)
-	for i := range fresh {
-		slots[len(old)+i] = &fresh[i]
-	}
-	m.slots.Store(&slots)
-}
+func (m *unitMap) resize(n int64) { m.units.Store(n) }
 
 func (m *unitMap) lines() int64 { return (m.units.Load() + lineUnits - 1) / lineUnits }
 
-func (m *unitMap) slotAt(unit int64) *slot {
-	slots := *m.slots.Load()
-	if i := unit / pageUnits; i < int64(len(slots)) {
-		return slots[i]
+// page returns the page of a unit, nil if all of it is absent.
+func (m *unitMap) page(unit int64) *page {
+	if g := m.groups[unit/groupUnits].Load(); g != nil {
+		return g.slots[unit%groupUnits/pageUnits].page.Load()
 	}
 	return nil
 }
+
+// group returns the group of a unit, which is made if need be.
+func (m *unitMap) group(unit int64) *group {
+	p := &m.groups[unit/groupUnits]
+	if p.Load() == nil {
+		p.CompareAndSwap(nil, new(group))
+	}
+	return p.Load()
+}
+
+func (g *group) slot(unit int64) *slot { return &g.slots[unit%groupUnits/pageUnits] }
 
 // state returns the state of one unit.
 func (m *unitMap) state(unit int64) unitState {
@@ -101,25 +109,13 @@ func (m *unitMap) state(unit int64) unitState {
 // limit, certainly have the same. It does not look beyond a page when the page
 // must be searched.
 func (m *unitMap) run(unit, limit int64) (unitState, int64) {
-	slots := *m.slots.Load()
-	first := unit / pageUnits
-	if first >= int64(len(slots)) {
-		return absent, limit
-	}
-	p := slots[first].page.Load()
+	p := m.page(unit)
 	if p == nil || p == zeroPage {
-		i := first + 1
-		for i < int64(len(slots)) && i*pageUnits < unit+limit && slots[i].page.Load() == p {
-			i++
-		}
-		n := i*pageUnits - unit
+		n := m.runOfPage(p, unit, limit)
 		if p == nil {
-			if i == int64(len(slots)) {
-				n = limit
-			}
-			return absent, min(n, limit)
+			return absent, n
 		}
-		return zero, min(n, limit)
+		return zero, n
 	}
 	in := unit % pageUnits
 	s := unitState(p[in/wordUnits].Load() >> (2 * uint(in%wordUnits)) & 3)
@@ -136,17 +132,35 @@ func (m *unitMap) run(unit, limit int64) (unitState, int64) {
 	return s, max(min(at, end)-in, 1)
 }
 
+// runOfPage is run for a unit whose page is p, nil or zeroPage.
+func (m *unitMap) runOfPage(p *page, unit, limit int64) int64 {
+	end := min(unit+limit, maxGroups*groupUnits)
+	next := unit
+	for next < end && m.page(next) == p {
+		if m.groups[next/groupUnits].Load() == nil {
+			next = (next/groupUnits + 1) * groupUnits
+		} else {
+			next = (next/pageUnits + 1) * pageUnits
+		}
+	}
+	if next >= end {
+		return limit
+	}
+	return next - unit
+}
+
 // set gives n units a state and marks their lines dirty. The units lie inside
 // the size.
 func (m *unitMap) set(unit, n int64, s unitState) {
 	for n > 0 {
-		sl := m.slotAt(unit)
+		g := m.group(unit)
+		sl := g.slot(unit)
 		in := unit % pageUnits
 		k := min(n, pageUnits-in)
 		if k < pageUnits || s != zero || !sl.page.CompareAndSwap(nil, zeroPage) {
 			setWords(sl.writable(), in, k, s)
 		}
-		sl.mark(in/lineUnits, (in+k-1)/lineUnits)
+		g.mark(unit, k)
 		unit, n = unit+k, n-k
 	}
 }
@@ -182,11 +196,15 @@ func setWords(p *page, in, n int64, s unitState) {
 	}
 }
 
-// mark makes the lines from first to last dirty.
-func (sl *slot) mark(first, last int64) {
+// mark makes the lines of n units of one page dirty.
+func (g *group) mark(unit, n int64) {
+	first, last := unit%pageUnits/lineUnits, (unit%pageUnits+n-1)/lineUnits
 	mask := ^uint64(0) >> (63 - uint(last-first)) << uint(first)
-	if sl.dirty.Load()&mask != mask {
+	if sl := g.slot(unit); sl.dirty.Load()&mask != mask {
 		sl.dirty.Or(mask)
+	}
+	if !g.dirty.Load() {
+		g.dirty.Store(true)
 	}
 }
 
@@ -203,18 +221,17 @@ const entryHeader = 16
 // makes them clean.
 func (m *unitMap) take(all bool) []byte {
 	var e entries
-	for i, sl := range *m.slots.Load() {
-		mask := sl.dirty.Swap(0)
-		p := sl.page.Load()
-		if p == nil {
-			continue
-		}
-		if all {
-			mask = ^uint64(0)
-		}
-		for ; mask != 0; mask &= mask - 1 {
-			l := bits.TrailingZeros64(mask)
-			e.add(int64(i)*pageLines+int64(l), p, l)
+	for i := range m.groups {
+		// What is marked meanwhile is in what is taken, or the group is dirty
+		// again.
+		if g := m.groups[i].Load(); g != nil && (g.dirty.Swap(false) || all) {
+			for j := range g.slots {
+				mask := g.slots[j].dirty.Swap(0)
+				if all {
+					mask = ^uint64(0)
+				}
+				e.addPage(i*groupSlots+j, g.slots[j].page.Load(), mask)
+			}
 		}
 	}
 	return e.buf
@@ -223,12 +240,12 @@ func (m *unitMap) take(all bool) []byte {
 // peek returns entries for the lines that are dirty, and leaves them so.
 func (m *unitMap) peek() []byte {
 	var e entries
-	for i, sl := range *m.slots.Load() {
-		mask := sl.dirty.Load()
-		p := sl.page.Load()
-		for ; p != nil && mask != 0; mask &= mask - 1 {
-			l := bits.TrailingZeros64(mask)
-			e.add(int64(i)*pageLines+int64(l), p, l)
+	for i := range m.groups {
+		if g := m.groups[i].Load(); g != nil && g.dirty.Load() {
+			for j := range g.slots {
+				mask := g.slots[j].dirty.Load()
+				e.addPage(i*groupSlots+j, g.slots[j].page.Load(), mask)
+			}
 		}
 	}
 	return e.buf
@@ -238,7 +255,7 @@ func (m *unitMap) peek() []byte {
 func (m *unitMap) entriesOf(line, n int64) []byte {
 	var e entries
 	for ; n > 0; line, n = line+1, n-1 {
-		if p := m.slotAt(line * lineUnits).page.Load(); p != nil {
+		if p := m.page(line * lineUnits); p != nil {
 			e.add(line, p, int(line%pageLines))
 		}
 	}
@@ -252,6 +269,14 @@ type entries struct {
 	open int // offset of the last entry
 	next int64
 	form uint32
+}
+
+// addPage adds the lines of a mask of page i.
+func (e *entries) addPage(i int, p *page, mask uint64) {
+	for ; p != nil && mask != 0; mask &= mask - 1 {
+		l := bits.TrailingZeros64(mask)
+		e.add(int64(i)*pageLines+int64(l), p, l)
+	}
 }
 
 func (e *entries) add(line int64, p *page, in int) {
@@ -335,7 +360,8 @@ func (m *unitMap) apply(payload []byte) error {
 			return nil
 		}
 		for i := int64(0); i < n; i++ {
-			p := m.slotAt((line + i) * lineUnits).writable()
+			unit := (line + i) * lineUnits
+			p := m.group(unit).slot(unit).writable()
 			for j := range int64(lineWords) {
 				w := binary.LittleEndian.Uint64(lit[i*lineSize+j*8:])
 				if w&(w>>1)&low != 0 {
@@ -351,7 +377,7 @@ func (m *unitMap) apply(payload []byte) error {
 // setClean is set for whole lines while nothing else uses the map.
 func (m *unitMap) setClean(unit, n int64, s unitState) {
 	for n > 0 {
-		sl := m.slotAt(unit)
+		sl := m.group(unit).slot(unit)
 		in := unit % pageUnits
 		k := min(n, pageUnits-in)
 		if k == pageUnits && s == zero {
@@ -367,7 +393,7 @@ func (m *unitMap) setClean(unit, n int64, s unitState) {
 func (m *unitMap) retake(payload []byte) error {
 	return eachEntry(payload, m.lines(), func(line, n int64, _ uint32, _ []byte) error {
 		for ; n > 0; line, n = line+1, n-1 {
-			m.slotAt(line*lineUnits).mark(line%pageLines, line%pageLines)
+			m.group(line*lineUnits).mark(line*lineUnits, 1)
 		}
 		return nil
 	})
