@@ -47,6 +47,7 @@ const (
 	CodeInvalidParameterValue        Code = "InvalidParameterValue"
 	CodeInvalidPermissionDuplicate   Code = "InvalidPermission.Duplicate"
 	CodeInvalidPermissionNotFound    Code = "InvalidPermission.NotFound"
+	CodeInvalidRequest               Code = "InvalidRequest"
 	CodeInvalidSnapshotIDMalformed   Code = "InvalidSnapshotID.Malformed"
 	CodeInvalidSnapshotInUse         Code = "InvalidSnapshot.InUse"
 	CodeInvalidSnapshotNotFound      Code = "InvalidSnapshot.NotFound"

@@ -127,4 +127,5 @@ type EBSBlockDevice struct {
 	Throughput          int64 // MiB/s
 	DeleteOnTermination *bool
 	Encrypted           *bool
+	KMSKey              string // in a request: which key; never in an image
 }

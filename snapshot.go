@@ -20,6 +20,7 @@ type Snapshot struct {
 	Description  string
 	VolumeSize   int64 // GiB
 	Encrypted    bool
+	KMSKey       string // ARN of the key that it is encrypted with, "" if it is not
 	FullSize     int64  // bytes of all blocks that it represents
 	Root         string // manifest root in the block store, "" until completed
 	Layer        uint64 // frozen overlay layer of the source while pending
@@ -32,6 +33,7 @@ type Snapshot struct {
 	// Lineage is the same for snapshots that come from one disk: the ID of the
 	// volume or snapshot that it began with. Use Line.
 	Lineage string
+	Copy    *SnapshotCopy   // how it is copied, nil of others
 	Upload  *SnapshotUpload // how it is being written block by block, nil of others
 	Lock    *SnapshotLock   // against deletion, nil if it never had one
 	Tiering *Tiering        // between tiers, nil if it was never archived
@@ -58,6 +60,21 @@ func (s *Snapshot) Line() string {
 		return string(s.Volume)
 	}
 	return string(s.ID)
+}
+
+// SnapshotCopy says what a snapshot is a copy of.
+type SnapshotCopy struct {
+	Source       SnapshotID
+	SourceRegion Region
+	Minutes      int // in which the caller wants it to be complete, 0 if that does not matter
+
+	// While the copy is pending, Root is the content of the source, which must
+	// be kept, and Part what of it is there in the encryption of the copy: all
+	// blocks before Block. Fault is why it cannot succeed.
+	Root  string
+	Part  string
+	Block int64
+	Fault string
 }
 
 // SnapshotUpload says how a snapshot is written through the EBS direct APIs.

@@ -14,6 +14,8 @@ type Volume struct {
 	IOPS        int64 // 0 for types that have none
 	Throughput  int64 // MiB/s, 0 for types that have none
 	Encrypted   bool
+	KMSKey      string     // ARN of the key that it is encrypted with, "" if it is not
+	Fault       string     // why its key cannot be used by its owner, "" if it can
 	Snapshot    SnapshotID // "" if made empty
 	Base        string     // manifest root that it began as; the overlay's own label is newer
 	Lineage     string     // of its snapshots; "" if it began empty, and then it is its own

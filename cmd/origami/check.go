@@ -17,6 +17,8 @@ import (
 	"origami/internal/blockstore"
 	"origami/internal/durable"
 	"origami/internal/ebs"
+	"origami/internal/keywrap/keyfile"
+	"origami/internal/kms"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
 	"origami/internal/overlay"
@@ -136,8 +138,30 @@ func (d dataDir) openChecker(ctx context.Context) (_ *checker, err error) {
 	if c.bucket, err = dir.Open(packs); err != nil {
 		return nil, err
 	}
-	c.store, err = blockstore.Open(ctx, blockstore.Config{Bucket: c.bucket, Index: ebs.Index{DB: c.db}, Logger: slog.New(slog.DiscardHandler)})
+	keys, err := c.keys(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	c.store, err = blockstore.Open(ctx, blockstore.Config{Bucket: c.bucket, Index: ebs.Index{DB: c.db}, Keys: keys, Logger: slog.New(slog.DiscardHandler)})
 	return c, err
+}
+
+// keys finds the keys of what is encrypted. Where the key on top of them is
+// gone, the rest is still checked, and what is encrypted is reported.
+func (c *checker) keys(ctx context.Context, d dataDir) (blockstore.Keys, error) {
+	path := d.path("root.key")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	root, err := keyfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	service, err := kms.New(ctx, kms.Config{DB: c.db, Root: root})
+	if err != nil {
+		return nil, err
+	}
+	return ebs.Keys{DB: c.db, KMS: service}, nil
 }
 
 // close lets go of what is open.

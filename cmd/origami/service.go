@@ -80,7 +80,7 @@ func serve(ctx context.Context, o options, out io.Writer) (err error) {
 	defer lock.Close()
 	s := &service{o: o, log: newLogger(o.logLevel), ctx: ctx}
 	defer func() { err = errors.Join(err, s.close()) }()
-	for _, build := range []func() error{s.openMonitor, s.openAudit, s.openStores, s.openAccounts, s.openKeys, s.openConcepts} {
+	for _, build := range []func() error{s.openMonitor, s.openAudit, s.openDatabase, s.openAccounts, s.openKeys, s.openStores, s.openConcepts} {
 		if err := build(); err != nil {
 			return err
 		}
@@ -88,12 +88,15 @@ func serve(ctx context.Context, o options, out io.Writer) (err error) {
 	return s.run(out)
 }
 
-// openStores opens what lies on the disk.
-func (s *service) openStores() error {
+// openDatabase opens the database, which all else is found by.
+func (s *service) openDatabase() error {
 	var err error
-	if s.db, err = metadb.Open(s.ctx, s.o.dir.database()); err != nil {
-		return err
-	}
+	s.db, err = metadb.Open(s.ctx, s.o.dir.database())
+	return err
+}
+
+// openStores opens the block store, whose domains have keys of KMS.
+func (s *service) openStores() error {
 	packs, err := durable.OS(s.o.dir.path("store"))
 	if err != nil {
 		return err
@@ -102,7 +105,7 @@ func (s *service) openStores() error {
 		return err
 	}
 	s.store, err = blockstore.Open(s.ctx, blockstore.Config{
-		Bucket: s.bucket, Index: ebs.Index{DB: s.db}, CacheBytes: s.o.cache << 20, Logger: s.log,
+		Bucket: s.bucket, Index: ebs.Index{DB: s.db}, Keys: ebs.Keys{DB: s.db, KMS: s.kms}, CacheBytes: s.o.cache << 20, Logger: s.log,
 	})
 	return err
 }
@@ -148,7 +151,7 @@ func (s *service) openConcepts() error {
 	s.queue = task.New(s.db, task.Config{Logger: s.log, Limits: map[string]int{
 		"instance.start": 32, "instance.stop": 64, "instance.terminate": 64, "instance.reboot": 64, "instance.image": 32, "vmie.import": 2,
 	}})
-	s.ebs = ebs.New(ebs.Config{DB: s.db, Store: s.store, Queue: s.queue, Volumes: volumes, MaxVolumes: s.o.quotas["volumes"], Log: s.log})
+	s.ebs = ebs.New(ebs.Config{DB: s.db, Store: s.store, Queue: s.queue, Volumes: volumes, MaxVolumes: s.o.quotas["volumes"], KMS: s.kms, Log: s.log})
 	s.ami = ami.New(s.ebs, nil)
 	if s.machines, err = openMachines(s.ctx, s.o, s.log); err != nil {
 		return err

@@ -163,9 +163,13 @@ func (s *Service) settle(tx *metadb.Tx, ended *origami.Snapshot, id origami.Imag
 		return err
 	}
 	if ended.State == origami.SnapshotError {
+		code := "Server.InternalError"
+		if ended.StateMessage == ebs.FaultAccess || ended.StateMessage == ebs.FaultState {
+			code = "Client.InternalError" // the owner's key
+		}
 		return s.Fail(tx, ended.Region, id, origami.StateReason{
-			Code:    "Server.InternalError",
-			Message: fmt.Sprintf("Server.InternalError: snapshot %s failed: %s", ended.ID, ended.StateMessage),
+			Code:    code,
+			Message: fmt.Sprintf("%s: snapshot %s failed: %s", code, ended.ID, ended.StateMessage),
 		})
 	}
 	for _, other := range img.Snapshots() {

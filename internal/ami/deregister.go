@@ -31,6 +31,9 @@ func (s *Service) Deregister(tx *metadb.Tx, who origami.Caller, id origami.Image
 	if err == nil {
 		err = tx.DropTags(who.Region, string(id))
 	}
+	if err == nil {
+		err = s.cancelCopies(tx, img)
+	}
 	if err != nil || !deleteSnapshots {
 		return nil, err
 	}
@@ -43,6 +46,20 @@ func (s *Service) Deregister(tx *metadb.Tx, who origami.Caller, id origami.Image
 		deleted = append(deleted, DeletedSnapshot{ID: snap, Result: result})
 	}
 	return deleted, nil
+}
+
+// cancelCopies ends the copies that an image waited for: their snapshots go with
+// it.
+func (s *Service) cancelCopies(tx *metadb.Tx, img *origami.Image) error {
+	if img.State != origami.ImagePending {
+		return nil
+	}
+	for _, id := range img.Snapshots() {
+		if err := s.ebs.CancelCopy(tx, img.Region, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deleteSnapshot deletes one snapshot and names the outcome as the answer to

@@ -30,8 +30,8 @@ type CopyOptions struct {
 	Every int64
 
 	// Progress, if not nil, is told the bytes of data that are copied, and of
-	// all there are. Calls do not overlap.
-	Progress func(done, total int64)
+	// all there are. Calls do not overlap. Its error ends the copy.
+	Progress func(done, total int64) error
 }
 
 const (
@@ -55,7 +55,7 @@ func (s *Store) Copy(ctx context.Context, from Root, to Domain, o CopyOptions) (
 		o.Every = defaultEvery
 	}
 	if o.Progress == nil {
-		o.Progress = func(int64, int64) {}
+		o.Progress = func(int64, int64) error { return nil }
 	}
 	if o.From == (Checkpoint{}) {
 		o.From.Root = Root{Domain: to}
@@ -91,7 +91,9 @@ func (c *copier) run(ctx context.Context) (Root, error) {
 		if err != nil {
 			return Root{}, err
 		}
-		c.o.Progress(c.done.Load(), c.total)
+		if err := c.o.Progress(c.done.Load(), c.total); err != nil {
+			return Root{}, err
+		}
 		if last {
 			return c.at.Root, nil
 		}
@@ -179,7 +181,9 @@ func (c *copier) leaf(ctx context.Context, group *errgroup.Group, l walkLeaf) er
 			batch = nil
 			c.begun += int64(len(some)) * BlockSize
 			group.Go(func() error { return c.blocks(ctx, leaf, l.n, some) })
-			c.o.Progress(c.done.Load(), c.total)
+			if err := c.o.Progress(c.done.Load(), c.total); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -47,11 +47,12 @@ func TestCopy(t *testing.T) {
 func testCopy(t *testing.T, w *world, mod *model, src blockstore.Root, to blockstore.Domain) {
 	t.Helper()
 	last, want := int64(-1), int64(len(mod.blocks))*block
-	root, err := w.Copy(t.Context(), src, to, blockstore.CopyOptions{Progress: func(done, total int64) {
+	root, err := w.Copy(t.Context(), src, to, blockstore.CopyOptions{Progress: func(done, total int64) error {
 		if done < last || done > total || total != want {
 			t.Errorf("progress %d of %d after %d, want a total of %d", done, total, last, want)
 		}
 		last = done
+		return nil
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -124,10 +125,11 @@ func TestCopyResumes(t *testing.T) {
 	}
 	for _, p := range points {
 		var first int64 = -1
-		o := blockstore.CopyOptions{From: p, Progress: func(done, _ int64) {
+		o := blockstore.CopyOptions{From: p, Progress: func(done, _ int64) error {
 			if first < 0 {
 				first = done
 			}
+			return nil
 		}}
 		reads := w.Stats().BlocksRead
 		root, err := w.Copy(t.Context(), src, keyB, o)
@@ -157,10 +159,11 @@ func TestCopyIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("enough")
 	calls := 0
-	_, err := w.Copy(ctx, src, keyA, blockstore.CopyOptions{Progress: func(int64, int64) {
+	_, err := w.Copy(ctx, src, keyA, blockstore.CopyOptions{Progress: func(int64, int64) error {
 		if calls++; calls == 2 {
 			cancel(cause)
 		}
+		return nil
 	}})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled copy: %v", err)

@@ -17,6 +17,7 @@ import (
 	"origami"
 	"origami/internal/blockstore"
 	"origami/internal/durable"
+	"origami/internal/kms"
 	"origami/internal/metadb"
 	"origami/internal/task"
 )
@@ -41,6 +42,10 @@ type Config struct {
 	// Boot names the run of the operating system, and must differ after it has
 	// crashed. The system is asked if it is empty.
 	Boot string
+
+	// KMS has the keys that snapshots and volumes are encrypted with. Without
+	// it nothing is.
+	KMS *kms.Service
 }
 
 // Service has the verbs of snapshots and volumes. Its methods may be called
@@ -53,6 +58,9 @@ type Service struct {
 	log     *slog.Logger
 	now     func() time.Time
 	boot    string
+	keys    Keys
+
+	copyEvery int64 // bytes between the checkpoints of a copy; 0 for the store's choice
 
 	maxVolumes int
 
@@ -76,6 +84,7 @@ func New(c Config) *Service {
 		now:        c.Now,
 		boot:       c.Boot,
 		maxVolumes: c.MaxVolumes,
+		keys:       Keys{DB: c.DB, KMS: c.KMS},
 		onSnapshot: func(*metadb.Tx, *origami.Snapshot) error { return nil },
 		open:       make(map[origami.VolumeID]*device),
 		freezing:   make(map[*Frozen]struct{}),
@@ -88,6 +97,7 @@ func New(c Config) *Service {
 		s.now = time.Now
 	}
 	c.Queue.Handle(taskSnapshot, task.Handler{Run: s.runSnapshot, Failed: s.snapshotFailed})
+	c.Queue.Handle(taskCopy, task.Handler{Run: s.runCopy, Failed: s.snapshotFailed})
 	c.Queue.Handle(taskCreate, task.Handler{Run: s.runCreate, Failed: s.createFailed, MaxAttempts: createAttempts})
 	// Files are not left behind for having been in use for long.
 	c.Queue.Handle(taskRemove, task.Handler{Run: s.runRemove, MaxAttempts: math.MaxInt})

@@ -66,6 +66,9 @@ func (s *Service) CompleteSnapshot(tx *metadb.Tx, region origami.Region, id orig
 		snap.Completed = s.now().UTC()
 		snap.Root = c.Root.String()
 		snap.FullSize = c.FullSize
+		if snap.Copy != nil {
+			snap.Copy.Root, snap.Copy.Part, snap.Copy.Block = "", "", 0
+		}
 		return nil
 	})
 	if err == nil && ended {

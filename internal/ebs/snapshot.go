@@ -88,6 +88,7 @@ func (s *Service) newSnapshot(who origami.Caller, v *origami.Volume, spec Snapsh
 		Description: spec.Description,
 		VolumeSize:  v.Size,
 		Encrypted:   v.Encrypted,
+		KMSKey:      v.KMSKey,
 	}
 }
 

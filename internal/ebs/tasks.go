@@ -4,6 +4,7 @@ package ebs
 const (
 	taskSnapshot = "ebs.snapshot" // move a frozen layer's blocks into the store
 	taskCreate   = "ebs.create"   // make the files of a new volume
+	taskCopy     = "ebs.copy"     // copy a snapshot
 	taskRemove   = "ebs.remove"   // remove the files of a deleted volume
 
 	taskUpload        = "ebs.upload"         // move the blocks of an upload into the store

@@ -20,6 +20,7 @@ type VolumeSpec struct {
 	Shape    Shape               // Size 0 takes the snapshot's
 	State    origami.VolumeState // available, if it is empty
 	Attach   *origami.Attachment // attached from the start, as at a launch
+	Secrecy  Secrecy             // as Restore decides it
 }
 
 // NewVolume makes a volume in the caller's account and region. It writes rows
@@ -33,6 +34,8 @@ func (s *Service) NewVolume(tx *metadb.Tx, who origami.Caller, spec VolumeSpec) 
 		Zone:    spec.Zone,
 		State:   origami.VolumeAvailable,
 		Created: s.now().UTC(),
+
+		Encrypted: spec.Secrecy.Key != "", KMSKey: spec.Secrecy.Key, Fault: spec.Secrecy.Fault,
 	}
 	shape := spec.Shape
 	if snap := spec.Snapshot; snap != nil {

@@ -16,6 +16,8 @@ type Server interface {
 	AttachVolume(ctx context.Context, who origami.Caller, in *AttachVolumeInput) (*AttachVolumeOutput, error)
 	AuthorizeSecurityGroupEgress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupEgressInput) (*AuthorizeSecurityGroupEgressOutput, error)
 	AuthorizeSecurityGroupIngress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupIngressInput) (*AuthorizeSecurityGroupIngressOutput, error)
+	CopyImage(ctx context.Context, who origami.Caller, in *CopyImageInput) (*CopyImageOutput, error)
+	CopySnapshot(ctx context.Context, who origami.Caller, in *CopySnapshotInput) (*CopySnapshotOutput, error)
 	CreateDefaultVpc(ctx context.Context, who origami.Caller, in *CreateDefaultVpcInput) (*CreateDefaultVpcOutput, error)
 	CreateImage(ctx context.Context, who origami.Caller, in *CreateImageInput) (*CreateImageOutput, error)
 	CreateKeyPair(ctx context.Context, who origami.Caller, in *CreateKeyPairInput) (*CreateKeyPairOutput, error)
@@ -115,6 +117,8 @@ var Operations = map[string]*Operation{
 	"AttachVolume":                               define(Server.AttachVolume, Operation{Name: "AttachVolume", HasDryRun: true}),
 	"AuthorizeSecurityGroupEgress":               define(Server.AuthorizeSecurityGroupEgress, Operation{Name: "AuthorizeSecurityGroupEgress", HasDryRun: true}),
 	"AuthorizeSecurityGroupIngress":              define(Server.AuthorizeSecurityGroupIngress, Operation{Name: "AuthorizeSecurityGroupIngress", HasDryRun: true}),
+	"CopyImage":                                  define(Server.CopyImage, Operation{Name: "CopyImage", HasDryRun: true, MaxToken: 128}),
+	"CopySnapshot":                               define(Server.CopySnapshot, Operation{Name: "CopySnapshot", HasDryRun: true}),
 	"CreateDefaultVpc":                           define(Server.CreateDefaultVpc, Operation{Name: "CreateDefaultVpc", HasDryRun: true}),
 	"CreateImage":                                define(Server.CreateImage, Operation{Name: "CreateImage", HasDryRun: true}),
 	"CreateKeyPair":                              define(Server.CreateKeyPair, Operation{Name: "CreateKeyPair", HasDryRun: true}),

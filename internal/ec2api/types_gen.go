@@ -111,6 +111,51 @@ type AuthorizeSecurityGroupIngressOutput struct {
 	SecurityGroupRules []SecurityGroupRule `xml:"securityGroupRuleSet>item"`
 }
 
+// CopyImageInput is the request of CopyImage: shape CopyImageRequest.
+type CopyImageInput struct {
+	ClientToken                           *string            `query:"ClientToken" valid:"max=128"`
+	CopyImageTags                         *bool              `query:"CopyImageTags"`
+	Description                           *string            `query:"Description" valid:"max=255"`
+	DestinationAvailabilityZone           *string            `query:"DestinationAvailabilityZone"`
+	DestinationAvailabilityZoneId         *string            `query:"DestinationAvailabilityZoneId"`
+	DestinationOutpostArn                 *string            `query:"DestinationOutpostArn"`
+	DryRun                                *bool              `query:"DryRun"`
+	Encrypted                             *bool              `query:"Encrypted"`
+	KmsKeyId                              *string            `query:"KmsKeyId"`
+	Name                                  *string            `query:"Name" valid:"required"`
+	SnapshotCopyCompletionDurationMinutes *int64             `query:"SnapshotCopyCompletionDurationMinutes"`
+	SourceImageId                         *string            `query:"SourceImageId" valid:"required"`
+	SourceRegion                          *string            `query:"SourceRegion" valid:"required"`
+	TagSpecifications                     []TagSpecification `query:"TagSpecification"`
+}
+
+// CopyImageOutput is the answer of CopyImage: shape CopyImageResult.
+type CopyImageOutput struct {
+	ImageId *string `xml:"imageId"`
+}
+
+// CopySnapshotInput is the request of CopySnapshot: shape CopySnapshotRequest.
+type CopySnapshotInput struct {
+	CompletionDurationMinutes   *int32             `query:"CompletionDurationMinutes" valid:"min=1,max=2880"`
+	Description                 *string            `query:"Description"`
+	DestinationAvailabilityZone *string            `query:"DestinationAvailabilityZone"`
+	DestinationOutpostArn       *string            `query:"DestinationOutpostArn"`
+	DestinationRegion           *string            `query:"DestinationRegion"`
+	DryRun                      *bool              `query:"DryRun"`
+	Encrypted                   *bool              `query:"Encrypted"`
+	KmsKeyId                    *string            `query:"KmsKeyId"`
+	PresignedUrl                *string            `query:"PresignedUrl"`
+	SourceRegion                *string            `query:"SourceRegion" valid:"required"`
+	SourceSnapshotId            *string            `query:"SourceSnapshotId" valid:"required"`
+	TagSpecifications           []TagSpecification `query:"TagSpecification"`
+}
+
+// CopySnapshotOutput is the answer of CopySnapshot: shape CopySnapshotResult.
+type CopySnapshotOutput struct {
+	SnapshotId *string `xml:"snapshotId"`
+	Tags       []Tag   `xml:"tagSet>item"`
+}
+
 // CreateDefaultVpcInput is the request of CreateDefaultVpc: shape CreateDefaultVpcRequest.
 type CreateDefaultVpcInput struct {
 	DryRun *bool `query:"DryRun"`

@@ -37,6 +37,8 @@ import (
 	"origami/internal/endpoint"
 	"origami/internal/iam"
 	"origami/internal/instance"
+	"origami/internal/keywrap/keyfile"
+	"origami/internal/kms"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
 	"origami/internal/sdktest"
@@ -63,6 +65,8 @@ type installation struct {
 	http      *http.Client // of this installation alone
 	db        *metadb.DB
 	ebs       *ebs.Service
+	kms       *kms.Service
+	store     *blockstore.Store
 	volumes   durable.FS
 	host      *vmmtest.Host
 	instances *instance.Service
@@ -104,11 +108,15 @@ func open(t *testing.T) *installation {
 	must(err)
 	bucket, err := dir.Open(packs)
 	must(err)
-	store, err := blockstore.Open(ctx, blockstore.Config{Bucket: bucket, Index: ebs.Index{DB: db}, Logger: log})
+	top, err := keyfile.Open(filepath.Join(root, "root.key"))
+	must(err)
+	keys, err := kms.New(ctx, kms.Config{DB: db, Root: top, Regions: []origami.Region{home, abroad}, Log: log})
+	must(err)
+	store, err := blockstore.Open(ctx, blockstore.Config{Bucket: bucket, Index: ebs.Index{DB: db}, Keys: ebs.Keys{DB: db, KMS: keys}, Logger: log})
 	must(err)
 	queue := task.New(db, task.Config{Logger: log})
 	now := func() time.Time { return clock }
-	snapshots := ebs.New(ebs.Config{DB: db, Store: store, Queue: queue, Volumes: volumes, Log: log, Now: now})
+	snapshots := ebs.New(ebs.Config{DB: db, Store: store, Queue: queue, Volumes: volumes, KMS: keys, Log: log, Now: now})
 	images := ami.New(snapshots, now)
 	driver := vmmtest.NewDriver()
 	// The names of sockets have to be short.
@@ -132,6 +140,7 @@ func open(t *testing.T) *installation {
 		}), ec2server.Options{Authorize: accounts.Authorize})},
 	}))
 	i.http, i.iam = door.Client(), accounts
+	i.kms, i.store = keys, store
 	i.url, i.db, i.ebs, i.volumes, i.host, i.instances = door.URL, db, snapshots, volumes, driver.Host(), instances
 	t.Cleanup(func() {
 		door.Close()
@@ -191,7 +200,7 @@ func (a *account) in(region origami.Region) *ec2.Client {
 
 // caller is the account as the rooms below the door know it.
 func (a *account) caller(region origami.Region) origami.Caller {
-	return origami.Caller{Account: a.id, Region: region, Request: "test"}
+	return origami.Caller{Account: a.id, ARN: iam.RootARN(a.id), Region: region, Request: "test"}
 }
 
 // send makes a request with parameters as they are, which the SDK might not

@@ -18,6 +18,8 @@ var resources = map[string]string{
 	"AttachVolume":                         `instance=InstanceId volume=VolumeId`,
 	"AuthorizeSecurityGroupEgress":         `security-group=GroupId security-group-rule+`,
 	"AuthorizeSecurityGroupIngress":        `security-group=GroupId|GroupName security-group-rule+`,
+	"CopyImage":                            `image+ snapshot+`,
+	"CopySnapshot":                         `snapshot+`,
 	"CreateDefaultVpc":                     ``,
 	"CreateImage":                          `image+ instance=InstanceId snapshot+`,
 	"CreateKeyPair":                        `key-pair+`,

@@ -1,6 +1,8 @@
 package ec2server
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 
 	"origami"
@@ -18,7 +20,7 @@ var snapshotProperties = properties[*origami.Snapshot]{
 	"start-time":    func(s *origami.Snapshot) []string { return timestamp(s.Started) },
 	"status":        func(s *origami.Snapshot) []string { return one(s.State) },
 	"storage-tier":  func(s *origami.Snapshot) []string { return one("standard") },
-	"transfer-type": func(s *origami.Snapshot) []string { return nil },
+	"transfer-type": func(s *origami.Snapshot) []string { return one(transferType(s)) },
 	"volume-id":     func(s *origami.Snapshot) []string { return one(s.Volume) },
 	"volume-size":   func(s *origami.Snapshot) []string { return number(s.VolumeSize) },
 }
@@ -41,9 +43,39 @@ func wireSnapshot(s *origami.Snapshot, tags origami.Tags) ec2api.Snapshot {
 		VolumeId:     text(s.Volume),
 		VolumeSize:   ptr(int32(s.VolumeSize)),
 	}
+	if s.Encrypted {
+		out.KmsKeyId = text(s.KMSKey)
+		out.DataEncryptionKeyId = text(dataKeyID(s.KMSKey))
+		out.SseType = ptr("sse-kms")
+	}
+	if s.Copy != nil {
+		out.TransferType = text(transferType(s))
+		if s.Copy.Minutes != 0 {
+			out.CompletionDurationMinutes = ptr(int32(s.Copy.Minutes))
+		}
+	}
 	if s.State == origami.SnapshotCompleted {
 		out.CompletionTime = ptr(s.Completed)
 		out.FullSnapshotSizeInBytes = ptr(s.FullSize)
 	}
 	return out
+}
+
+// transferType says whether a copy has a time to be complete in; "" for what is
+// no copy.
+func transferType(s *origami.Snapshot) string {
+	switch {
+	case s.Copy == nil:
+		return ""
+	case s.Copy.Minutes != 0:
+		return "time-based"
+	}
+	return "standard"
+}
+
+// dataKeyID names the key that data are encrypted with, which all that is
+// encrypted with one KMS key has in common.
+func dataKeyID(key string) string {
+	sum := sha256.Sum256([]byte("data key " + key))
+	return "dek-" + hex.EncodeToString(sum[:])[:17]
 }

@@ -49,7 +49,7 @@ func copyFile(to, from string) error {
 	if err != nil {
 		return err
 	}
-	dst, err := os.Create(to)
+	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ import (
 	"origami/internal/durable"
 	"origami/internal/ebs"
 	"origami/internal/instance"
+	"origami/internal/keywrap/keyfile"
+	"origami/internal/kms"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
 	"origami/internal/task"
@@ -63,6 +65,7 @@ type Region struct {
 	*Host
 	DB        *metadb.DB
 	Store     *blockstore.Store
+	KMS       *kms.Service
 	Queue     *task.Queue
 	EBS       *ebs.Service
 	AMI       *ami.Service
@@ -125,8 +128,15 @@ func (r *Region) open(ctx context.Context) error {
 	if r.bucket, err = dir.Open(packs); err != nil {
 		return err
 	}
+	root, err := keyfile.Open(filepath.Join(r.Dir, "root.key"))
+	if err != nil {
+		return err
+	}
+	if r.KMS, err = kms.New(ctx, kms.Config{DB: r.DB, Root: root, Regions: []origami.Region{Alice.Region, Abroad.Region}, Log: quiet}); err != nil {
+		return err
+	}
 	r.Store, err = blockstore.Open(ctx, blockstore.Config{
-		Bucket: bucket{r.bucket, r.hooks}, Index: ebs.Index{DB: r.DB}, CacheBytes: 4 << 20, Logger: quiet,
+		Bucket: bucket{r.bucket, r.hooks}, Index: ebs.Index{DB: r.DB}, Keys: ebs.Keys{DB: r.DB, KMS: r.KMS}, CacheBytes: 4 << 20, Logger: quiet,
 	})
 	if err != nil {
 		return err
@@ -140,7 +150,7 @@ func (r *Region) open(ctx context.Context) error {
 		return err
 	}
 	r.Queue = task.New(r.DB, task.Config{Logger: quiet})
-	r.EBS = ebs.New(ebs.Config{DB: r.DB, Store: r.Store, Queue: r.Queue, Volumes: files{volumes, r.hooks}, MaxVolumes: r.config.MaxVolumes, Log: quiet})
+	r.EBS = ebs.New(ebs.Config{DB: r.DB, Store: r.Store, Queue: r.Queue, Volumes: files{volumes, r.hooks}, MaxVolumes: r.config.MaxVolumes, KMS: r.KMS, Log: quiet})
 	r.AMI = ami.New(r.EBS, nil)
 	run, err := os.MkdirTemp("", "o") // short: it is the directory of sockets
 	if err != nil {

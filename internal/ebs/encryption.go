@@ -1,0 +1,175 @@
+package ebs
+
+import (
+	"errors"
+	"strings"
+
+	"origami"
+	"origami/internal/blockstore"
+	"origami/internal/kms"
+	"origami/internal/metadb"
+)
+
+// Encryption is what a request says about encryption.
+type Encryption struct {
+	Encrypted *bool  // nil if it says nothing
+	Key       string // ID, ARN or alias of a KMS key, or ""
+}
+
+// Secrecy is how something will be encrypted.
+type Secrecy struct {
+	Key   string // ARN of the KMS key; "" means that it will not be encrypted
+	Fault string // why that will fail: a request with a bad key succeeds, its work does not
+}
+
+// What is wrong with keys, as snapshots and volumes show it.
+const (
+	FaultAccess = "Given key ID is not accessible"
+	FaultState  = "The KMS key provided is in an incorrect state"
+)
+
+// check refuses a key without the wish to encrypt.
+func (e Encryption) check() error {
+	if e.Key != "" && e.Encrypted == nil {
+		return origami.Errorf(origami.CodeInvalidParameterDependency, "The parameter KmsKeyId requires the parameter Encrypted to be set.")
+	}
+	if e.Key != "" && !*e.Encrypted {
+		return origami.Errorf(origami.CodeInvalidParameterCombination, "The parameter KmsKeyId cannot be used when Encrypted is false.")
+	}
+	return nil
+}
+
+func (e Encryption) wanted() bool   { return e.Encrypted != nil && *e.Encrypted }
+func (e Encryption) declined() bool { return e.Encrypted != nil && !*e.Encrypted }
+
+// Restore decides how a volume is encrypted that is made of a snapshot, or
+// empty if source is nil. The caller may use the snapshot; whether it may
+// decrypt it is found out here.
+func (s *Service) Restore(tx *metadb.Tx, who origami.Caller, source *origami.Snapshot, e Encryption) (Secrecy, error) {
+	if err := e.check(); err != nil {
+		return Secrecy{}, err
+	}
+	byDefault, err := s.EncryptionByDefault(tx, who)
+	if err != nil {
+		return Secrecy{}, err
+	}
+	encrypted := source != nil && source.Encrypted
+	switch {
+	case encrypted && e.declined():
+		return Secrecy{}, origami.Errorf(origami.CodeInvalidParameterValue,
+			"Value (false) for parameter encrypted is invalid. A volume of the encrypted snapshot %s is encrypted.", source.ID)
+	case !encrypted && !e.wanted() && !byDefault:
+		return Secrecy{}, nil
+	}
+	key := e.Key
+	if key == "" && encrypted && source.Owner == who.Account {
+		key = source.KMSKey
+	}
+	return s.encrypt(tx, who, source, key)
+}
+
+// CopySecrecy decides how a copy of a snapshot is encrypted. CopyImage keeps
+// the key of the caller's own snapshots inside a region; CopySnapshot does not.
+func (s *Service) CopySecrecy(tx *metadb.Tx, who origami.Caller, source *origami.Snapshot, e Encryption, image bool) (Secrecy, error) {
+	if err := e.check(); err != nil {
+		return Secrecy{}, err
+	}
+	byDefault, err := s.EncryptionByDefault(tx, who)
+	if err != nil {
+		return Secrecy{}, err
+	}
+	if !source.Encrypted && !e.wanted() && !byDefault {
+		return Secrecy{}, nil
+	}
+	key := e.Key
+	switch {
+	case key != "" || !source.Encrypted:
+	case image && source.Owner == who.Account && source.Region == who.Region:
+		key = source.KMSKey
+	case !image && !byDefault:
+		key = kms.EBSAlias
+	}
+	return s.encrypt(tx, who, source, key)
+}
+
+// encrypt has something encrypted with a key, the default one if key is empty.
+// source, if not nil, is what it is made of.
+func (s *Service) encrypt(tx *metadb.Tx, who origami.Caller, source *origami.Snapshot, key string) (Secrecy, error) {
+	if s.keys.KMS == nil {
+		return Secrecy{}, errNoKeys()
+	}
+	if key == "" {
+		var err error
+		if key, err = s.DefaultKey(tx, who); err != nil {
+			return Secrecy{}, err
+		}
+	}
+	a := kms.Access{Caller: who, Via: "ec2"}
+	k, err := s.keys.KMS.Resolve(tx, who, key)
+	if err != nil {
+		return faulty(key, err)
+	}
+	err = s.keys.KMS.Check(tx, a, k, nil, "DescribeKey", "CreateGrant", "GenerateDataKeyWithoutPlaintext")
+	if err == nil && source != nil && source.Encrypted {
+		err = s.mayDecrypt(tx, who, source)
+	}
+	if err == nil {
+		err = s.keys.makeDomain(tx, a, k)
+	}
+	if err != nil {
+		return faulty(k.ARN(), err)
+	}
+	return Secrecy{Key: k.ARN()}, nil
+}
+
+// mayDecrypt checks that the caller may use the key of a snapshot.
+func (s *Service) mayDecrypt(tx *metadb.Tx, who origami.Caller, source *origami.Snapshot) error {
+	region, err := regionOfKey(source.KMSKey)
+	if err != nil {
+		return err
+	}
+	who.Region = region
+	k, err := s.keys.KMS.Resolve(tx, who, source.KMSKey)
+	if err != nil {
+		return err
+	}
+	return s.keys.KMS.Check(tx, kms.Access{Caller: who, Via: "ec2"}, k, nil, "Decrypt")
+}
+
+// faulty makes an error of KMS the fault of what is to be encrypted. Other
+// errors are returned.
+func faulty(key string, err error) (Secrecy, error) {
+	fault := faultOf(err)
+	if fault == "" {
+		return Secrecy{}, err
+	}
+	return Secrecy{Key: key, Fault: fault}, nil
+}
+
+// faultOf is what an error about a key means, or "" if it is about something
+// else.
+func faultOf(err error) string {
+	var e *origami.Error
+	switch {
+	case errors.Is(err, metadb.ErrNotFound) && errors.Is(err, blockstore.ErrNoKey):
+		return FaultAccess
+	case !errors.As(err, &e):
+		return ""
+	}
+	switch e.Code {
+	case kms.CodeDisabled, kms.CodeInvalidState:
+		return FaultState
+	case kms.CodeNotFound, kms.CodeAccessDenied, kms.CodeInvalidARN, kms.CodeInvalidCiphertext:
+		return FaultAccess
+	}
+	return ""
+}
+
+// regionOfKey is the region in the ARN of a KMS key.
+func regionOfKey(arn string) (origami.Region, error) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || parts[2] != "kms" || parts[3] == "" {
+		return "", origami.Errorf(kms.CodeInvalidARN, "%.128q is not the ARN of a key", arn)
+	}
+	return origami.Region(parts[3]), nil
+}
