@@ -24,6 +24,7 @@ import (
 	"origami/internal/ec2server"
 	"origami/internal/endpoint"
 	"origami/internal/iam"
+	"origami/internal/iamserver"
 	"origami/internal/instance"
 	"origami/internal/keywrap/keyfile"
 	"origami/internal/kms"
@@ -275,6 +276,7 @@ func (s *service) doors() (api, own http.Handler, err error) {
 		Regions:     s.o.regions,
 		Services: map[string]endpoint.Service{
 			"ec2":             ec2,
+			"iam":             iamserver.New(s.accounts),
 			"sts":             &stsserver.Handler{Accounts: s.accounts},
 			"kms":             kmsserver.New(s.kms),
 			ebsserver.Service: ebsserver.New(ebsserver.Config{DB: s.db, EBS: s.ebs, TokenKey: blocks, Authorize: s.accounts.Authorize}),

@@ -243,6 +243,12 @@ func bodyError(err error) error {
 	return &origami.Error{Code: "IncompleteBody", Message: "The request body could not be read.", Err: err}
 }
 
+// globalRegion is what clients sign for when a service has no regions; globals
+// are those services.
+const globalRegion = "us-east-1"
+
+var globals = []string{"iam", "sts"}
+
 // authenticate verifies the signature, and from what was signed makes the
 // caller and finds the service.
 func (x *exchange) authenticate(body []byte) error {
@@ -253,7 +259,9 @@ func (x *exchange) authenticate(body []byte) error {
 			found, err = x.h.c.Credentials(ctx, id, token)
 			return found.Secret, err
 		},
-		Region:  func(name string) bool { return slices.Contains(x.h.c.Regions, origami.Region(name)) },
+		Region: func(service, name string) bool {
+			return slices.Contains(x.h.c.Regions, origami.Region(name)) || name == globalRegion && slices.Contains(globals, service)
+		},
 		Service: func(name string) bool { return x.h.c.Services[name] != nil },
 		Clock:   x.h.c.Clock,
 	}

@@ -46,7 +46,7 @@ func verifier(at time.Time) *sigv4.Verifier {
 			}
 			return secret, nil
 		},
-		Region:  func(s string) bool { return s == "us-east-1" || s == "eu-west-1" },
+		Region:  func(_, s string) bool { return s == "us-east-1" || s == "eu-west-1" },
 		Service: func(s string) bool { return s != "elsewhere" },
 		Clock:   func() time.Time { return at },
 	}

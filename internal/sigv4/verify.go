@@ -17,8 +17,10 @@ type Verifier struct {
 	// trouble of its own.
 	Secret func(ctx context.Context, accessKeyID, token string) (string, error)
 
-	// Region and Service report whether requests may be scoped to them.
-	Region, Service func(name string) bool
+	// Service and Region report whether requests may be scoped to a service,
+	// and to a region for it.
+	Service func(name string) bool
+	Region  func(service, name string) bool
 
 	// Clock is the time; nil means time.Now.
 	Clock func() time.Time
@@ -79,7 +81,7 @@ func (v *Verifier) checkScope(c *claim) error {
 		return refuse(s.Service, reasonScope, "Credential should be scoped with a valid terminator: '%s', not '%.64s'.", terminator, c.terminator)
 	case !v.Service(s.Service):
 		return refuse(s.Service, reasonScope, "Credential should be scoped to correct service: '%s' is not served here.", s.Service)
-	case !v.Region(s.Region):
+	case !v.Region(s.Service, s.Region):
 		return refuse(s.Service, reasonScope, "Credential should be scoped to a valid Region, not '%s'.", s.Region)
 	case s.Date != date:
 		return refuse(s.Service, reasonScope, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "+
