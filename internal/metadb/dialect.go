@@ -29,6 +29,10 @@ type dialect struct {
 	objectOf string
 }
 
+// limitTo bounds an answer by a parameter. SQLite prepares a statement anew
+// when a plain parameter of LIMIT changes; behind a CAST it does not look.
+const limitTo = "LIMIT CAST(? AS BIGINT)"
+
 // numbered replaces each "?" outside of quotes by $1, $2, …
 func numbered(query string) string {
 	var b strings.Builder

@@ -203,7 +203,7 @@ func (t *table[T]) all(tx *Tx) iter.Seq2[*T, error] {
 		for {
 			const n = 500
 			docs, err := collect(tx, scanOne[string], "SELECT doc FROM "+t.name+
-				" WHERE (region, id) > (?, ?) ORDER BY region, id LIMIT ?", region, id, n)
+				" WHERE (region, id) > (?, ?) ORDER BY region, id "+limitTo, region, id, n)
 			if err != nil {
 				yield(nil, err)
 				return

@@ -101,7 +101,7 @@ const fewIDs = 64
 func (tx *Tx) tagsBetween(out map[string]origami.Tags, region origami.Region, account origami.AccountID, ids []string) (int, error) {
 	limit := 2 * len(ids)
 	read := make(map[string]origami.Tags, len(ids))
-	last, err := tx.tagsWhere(read, "resource >= ? AND resource <= ? GROUP BY resource ORDER BY resource LIMIT ?",
+	last, err := tx.tagsWhere(read, "resource >= ? AND resource <= ? GROUP BY resource ORDER BY resource "+limitTo,
 		string(region), string(account), ids[0], ids[len(ids)-1], limit)
 	if err != nil {
 		return 0, err
@@ -191,7 +191,7 @@ func (tx *Tx) AllTags(q TagQuery) iter.Seq2[Tag, error] {
 			}
 			c := q.conditions(after)
 			tags, err := collect(tx, scanTag, "SELECT t.resource, t.name, t.value FROM tags t WHERE "+c.text()+
-				" ORDER BY t.resource, t.name LIMIT ?", append(c.args, page)...)
+				" ORDER BY t.resource, t.name "+limitTo, append(c.args, page)...)
 			if err != nil {
 				yield(Tag{}, err)
 				return

@@ -71,7 +71,7 @@ func (tx *Tx) UnfinishedTasks() iter.Seq2[*origami.Task, error] {
 // FinishedTasks lists at most limit tasks that ended before a time.
 func (tx *Tx) FinishedTasks(before time.Time, limit int) ([]*origami.Task, error) {
 	return collect(tx, tasks.scanDoc, `SELECT doc FROM tasks WHERE state IN ('done', 'failed', 'cancelled') AND due < ?
-ORDER BY due LIMIT ?`, micros(before), limit)
+ORDER BY due `+limitTo, micros(before), limit)
 }
 
 // Lease is a task that a worker holds, and what is kept beside it.
@@ -114,7 +114,7 @@ func (tx *Tx) NextTask(kind string) (time.Time, error) {
 // count this one.
 func (tx *Tx) ClaimTasks(kind, worker string, lease time.Time, limit int) ([]Lease, error) {
 	found, err := collect(tx, scanLease, `SELECT `+leaseColumns+` FROM tasks WHERE state = 'queued' AND kind = ? AND due <= ?
-ORDER BY due, id LIMIT ?`+tx.db.dialect.skipLocked, kind, micros(tx.Now()), limit)
+ORDER BY due, id `+limitTo+tx.db.dialect.skipLocked, kind, micros(tx.Now()), limit)
 	if err != nil {
 		return nil, err
 	}

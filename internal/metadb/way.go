@@ -86,7 +86,7 @@ func (w way) count(tx *Tx, after string) (int, error) {
 	total := 0
 	for _, b := range w.branches {
 		c := b.behind(after)
-		n, _, err := one[int](tx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+b.table+" WHERE "+c.text()+" LIMIT ?) AS few",
+		n, _, err := one[int](tx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+b.table+" WHERE "+c.text()+" "+limitTo+") AS few",
 			append(c.args, manyRows-total)...)
 		if err != nil {
 			return 0, err
@@ -113,7 +113,7 @@ func (t *table[T]) page(d *dialect, q Query, w way, after string, n int) (string
 	if len(w.branches) == 1 {
 		b := w.branches[0]
 		c := b.behind(after)
-		return "SELECT t.doc FROM " + b.table + b.join + " WHERE " + c.text() + b.on + rest.and() + " ORDER BY " + b.id + " LIMIT ?",
+		return "SELECT t.doc FROM " + b.table + b.join + " WHERE " + c.text() + b.on + rest.and() + " ORDER BY " + b.id + " " + limitTo,
 			append(append(c.args, rest.args...), n)
 	}
 	var parts []string
@@ -121,11 +121,11 @@ func (t *table[T]) page(d *dialect, q Query, w way, after string, n int) (string
 	for i, b := range w.branches {
 		c := b.behind(after)
 		parts = append(parts, "SELECT id FROM (SELECT t.id FROM "+b.table+b.join+" WHERE "+c.text()+b.on+rest.and()+
-			" ORDER BY "+b.id+" LIMIT ?) AS b"+string(rune('0'+i)))
+			" ORDER BY "+b.id+" "+limitTo+") AS b"+string(rune('0'+i)))
 		args = append(append(append(args, c.args...), rest.args...), n)
 	}
 	return "SELECT t.doc FROM " + t.name + " t WHERE t.region = ? AND t.id IN (" +
-		strings.Join(parts, " UNION ALL ") + ") ORDER BY t.id LIMIT ?", append(args, n)
+		strings.Join(parts, " UNION ALL ") + ") ORDER BY t.id " + limitTo, append(args, n)
 }
 
 // and is the conditions as the end of a WHERE.
