@@ -1,9 +1,11 @@
 package origami
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 )
 
 // Code is an error code of the EC2 API, as clients compare it.
@@ -116,6 +118,18 @@ func (c Code) Status() int {
 		return http.StatusInternalServerError
 	}
 	return http.StatusBadRequest
+}
+
+// Full returns what a client is told about err if that says that the disk of
+// the service is full, and nil if it does not. The error is
+// InsufficientVolumeCapacity.
+func Full(err error) *Error {
+	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		return nil
+	}
+	e := Errorf("InsufficientVolumeCapacity", "There is no space left on the disk of the service. Try again when there is.")
+	e.Err = err
+	return e
 }
 
 // Reason refines a code in the services whose errors have one: the EBS direct

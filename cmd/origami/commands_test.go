@@ -48,14 +48,21 @@ func install(t *testing.T, flags ...string) *installation {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	n := newInstallation(t, dir, flags...)
+	n.start()
+	t.Cleanup(func() { n.end() })
+	return n
+}
+
+// newInstallation is a service of that directory that does not run yet.
+func newInstallation(t *testing.T, dir string, flags ...string) *installation {
+	t.Helper()
 	publicRange.Lock()
 	publicRange.next++
 	prefix := fmt.Sprintf("127.77.%d.0/24", publicRange.next)
 	publicRange.Unlock()
 	n := &installation{t: t, dir: dir}
 	n.o = n.parse(append([]string{"--vmm", vmmNone, "--listen", "127.0.0.1:0", "--public-prefix", prefix, "--log-level", "error"}, flags...))
-	n.start()
-	t.Cleanup(func() { n.end() })
 	return n
 }
 

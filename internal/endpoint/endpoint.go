@@ -299,6 +299,8 @@ func (x *exchange) fail(err error) {
 	var e *origami.Error
 	if x.r.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		e = origami.Errorf(origami.CodeServiceUnavailable, "The client closed the connection.")
+	} else if full := origami.Full(err); full != nil && !errors.As(err, &e) {
+		x.err, e = err, full
 	} else if !errors.As(err, &e) {
 		x.err = err
 		e = origami.Errorf(origami.CodeInternalError, "An internal error has occurred")

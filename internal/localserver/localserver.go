@@ -164,6 +164,9 @@ func (h *Handler) importDisk(w http.ResponseWriter, r *http.Request, who origami
 	out := &stream{w: w, flush: http.NewResponseController(w)}
 	img, err := h.Importer.ImportDisk(r.Context(), who, vmie.Request(in), f, size, out.progress)
 	var refused *origami.Error
+	if full := origami.Full(err); full != nil {
+		err = full
+	}
 	switch {
 	case err == nil:
 		root := img.Root()
@@ -173,7 +176,7 @@ func (h *Handler) importDisk(w http.ResponseWriter, r *http.Request, who origami
 		return err
 	case errors.As(err, &refused):
 		out.send(Message{Error: &Error{refused.Code, refused.Message, who.Request}})
-		return nil
+		return refused.Err
 	}
 	out.send(Message{Error: &Error{origami.CodeInternalError, "The import failed. The service's log says why.", who.Request}})
 	return err

@@ -94,11 +94,14 @@ func (h Handler) attempts() int {
 }
 
 // reason is what the owner of a task is told about an error: the message of
-// an EC2 error, and of any other only where to look.
+// an EC2 error, that the disk is full, and of any other only where to look.
 func reason(t *origami.Task, err error) string {
 	var e *origami.Error
 	if errors.As(err, &e) {
 		return e.Message
+	}
+	if full := origami.Full(err); full != nil {
+		return full.Message
 	}
 	return fmt.Sprintf("Internal error; the service's log has it under %s", t.ID)
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -109,6 +111,9 @@ func TestFailed(t *testing.T) {
 				return tx.PutSetting("shown", []byte(reason))
 			},
 		})
+		q.Handle("full", task.Handler{Run: func(context.Context, *task.Run) error {
+			return &fs.PathError{Op: "write", Path: "/secret/path", Err: syscall.ENOSPC}
+		}})
 		q.Handle("internal", task.Handler{Run: func(context.Context, *task.Run) error { return errors.New("/secret/path") }})
 		q.Handle("panic", task.Handler{Run: func(context.Context, *task.Run) error { panic("boom") }})
 		serve(t, q)
@@ -125,6 +130,9 @@ func TestFailed(t *testing.T) {
 		})
 		if err != nil {
 			t.Error(err)
+		}
+		if job := ended(t, db, add(t, db, q, "full"), origami.TaskFailed); job.Reason != "There is no space left on the disk of the service. Try again when there is." {
+			t.Errorf("full: got reason %q", job.Reason)
 		}
 		for _, kind := range []string{"internal", "panic"} {
 			id := add(t, db, q, kind)
