@@ -26,7 +26,7 @@ import (
 //	machines-none/  the same, of machines that execute nothing
 //	run/          sockets of running machines
 //	local.sock    where the commands of this program connect
-//	root.key      the key on top of all keys; see docs/design/kms.md
+//	root.key      the key on top of all keys, unless that is elsewhere
 //	lock          held by the running service
 type dataDir string
 

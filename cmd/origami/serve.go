@@ -33,7 +33,10 @@ type options struct {
 	logLevel     slog.Level
 	metrics      string // address, or "" for none
 	audit        string // path, or "" for none
-	quotas       map[string]int
+
+	rootKey         string // ARN, or "" for a file in dir
+	rootKeyEndpoint string // URL, or "" for AWS's
+	quotas          map[string]int
 }
 
 // quotaNames are what --quota can limit.
@@ -75,6 +78,8 @@ and it finds them again when it starts.`,
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.metrics, "metrics", "", "address of /metrics, /healthz and /readyz, which are open to whoever reaches it: 127.0.0.1:9773 (default: none)")
 	f.StringVar(&o.audit, "audit-log", "", "file to which a line of JSON is added for every request that changes something (default: none)")
+	f.StringVar(&o.rootKey, "root-key", "", "ARN of a symmetric key of an AWS KMS to wrap all keys with, which AWS_ACCESS_KEY_ID and\nAWS_SECRET_ACCESS_KEY may use (default: a key in root.key in the data directory)")
+	f.StringVar(&o.rootKeyEndpoint, "root-key-endpoint", "", "URL of the KMS of --root-key (default: AWS's)")
 	return c
 }
 
@@ -98,6 +103,9 @@ func (o *options) parse(dir, prefix, level string, regions []string) error {
 	}
 	if o.vmm != vmmQEMU && o.vmm != vmmNone {
 		return fmt.Errorf("--vmm: %q is neither %s nor %s", o.vmm, vmmQEMU, vmmNone)
+	}
+	if err := o.checkRootKey(); err != nil {
+		return fmt.Errorf("--root-key: %w", err)
 	}
 	if o.cache < 1 || o.cache > 1<<20 {
 		return fmt.Errorf("--cache-mib: %d is not between 1 and %d", o.cache, 1<<20)

@@ -26,7 +26,6 @@ import (
 	"origami/internal/iam"
 	"origami/internal/iamserver"
 	"origami/internal/instance"
-	"origami/internal/keywrap/keyfile"
 	"origami/internal/kms"
 	"origami/internal/kmsserver"
 	"origami/internal/localserver"
@@ -124,7 +123,7 @@ func (s *service) openAccounts() error {
 
 // openKeys finds the key on top of all others, and what is below it.
 func (s *service) openKeys() error {
-	root, err := keyfile.Open(s.o.dir.path("root.key"))
+	root, err := s.o.openRootKey()
 	if err != nil {
 		return err
 	}
