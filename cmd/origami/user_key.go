@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"origami"
+	"origami/internal/iam"
+)
+
+func userKeyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "key",
+		Short: "Make, list and delete access keys of a user",
+		Args:  cobra.NoArgs,
+	}
+	c.AddCommand(userKeyCreateCommand(), userKeyListCommand(), userKeyDeleteCommand())
+	return c
+}
+
+func userKeyCreateCommand() *cobra.Command {
+	var p people
+	return p.flags(&cobra.Command{
+		Use:   "create NAME",
+		Short: "Make another access key of a user, who may have two",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.with(c.Context(), "text", func(s *iam.Service, account origami.AccountID) error {
+				k, err := makeKey(c.Context(), s, account, args[0])
+				if err != nil {
+					return err
+				}
+				return k.print(c, p.output)
+			})
+		},
+	}, "text")
+}
+
+// listedKey is one entry of user key list.
+type listedKey struct {
+	ID      string    `json:"accessKeyId"`
+	Active  bool      `json:"active"`
+	Created time.Time `json:"created"`
+}
+
+func userKeyListCommand() *cobra.Command {
+	var p people
+	return p.flags(&cobra.Command{
+		Use:   "list NAME",
+		Short: "List the access keys of a user",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.with(c.Context(), "table", func(s *iam.Service, account origami.AccountID) error {
+				all, err := s.AccessKeys(c.Context(), account, args[0])
+				if err != nil {
+					return err
+				}
+				list := make([]listedKey, 0, len(all))
+				for _, k := range all {
+					list = append(list, listedKey{k.ID, !k.Disabled, k.Created})
+				}
+				if p.output == "json" {
+					return printJSON(c.OutOrStdout(), list)
+				}
+				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+				fmt.Fprintln(w, "KEY\tACTIVE\tCREATED")
+				for _, k := range list {
+					fmt.Fprintf(w, "%s\t%t\t%s\n", k.ID, k.Active, k.Created.Format(time.RFC3339))
+				}
+				return w.Flush()
+			})
+		},
+	}, "table")
+}
+
+func userKeyDeleteCommand() *cobra.Command {
+	var p people
+	return p.flags(&cobra.Command{
+		Use:   "delete NAME KEY",
+		Short: "Delete an access key of a user, which is refused from then on",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.with(c.Context(), "text", func(s *iam.Service, account origami.AccountID) error {
+				return s.DeleteAccessKey(c.Context(), account, args[0], args[1])
+			})
+		},
+	}, "text")
+}
