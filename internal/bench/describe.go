@@ -36,8 +36,8 @@ func describe(ctx context.Context, c *config, r *report, numbers ...int) error {
 	if _, err := s.stop(); err != nil {
 		return err
 	}
-	r.printf("## DescribeImages\n\nAmong the images of the caller's account, each with three tags, one request after the other, over HTTP with signatures on both ends. In the last column p50 against that among %d images.\n\n", numbers[0])
-	r.printf("| images | | requests | p50 ms | p99 ms | longest ms | goal, p99 | p50, ratio |\n|---|---|---|---|---|---|---|---|\n")
+	r.printf("## DescribeImages\n\nAmong the images of the caller's account, each with three tags, one request after the other, over HTTP with signatures on both ends. CPU is that of the service for one request. In the last column p50 against that among %d images.\n\n", numbers[0])
+	r.printf("| images | | requests | p50 ms | p99 ms | longest ms | CPU ms | goal, p99 | p50, ratio |\n|---|---|---|---|---|---|---|---|---|\n")
 	var ids []string
 	base := map[string]time.Duration{}
 	var peaks []string
@@ -53,15 +53,24 @@ func describe(ctx context.Context, c *config, r *report, numbers ...int) error {
 			return err
 		}
 		for _, q := range describeQueries(ids) {
+			before, err := s.onCPU()
+			if err != nil {
+				return err
+			}
 			took, err := q.measure(ctx, api)
 			if err != nil {
 				return err
 			}
+			after, err := s.onCPU()
+			if err != nil {
+				return err
+			}
+			used := 1000 * (after - before) / float64(q.made())
 			line, p50 := percentiles(took), took[len(took)/2]
 			if base[q.name] == 0 {
 				base[q.name] = p50
 			}
-			r.printf("| %d | %s | %s | ≤ %v ms | %.2f |\n", n, q.name, line, q.goal[n], float64(p50)/float64(base[q.name]))
+			r.printf("| %d | %s | %s | %.2f | ≤ %v ms | %.2f |\n", n, q.name, line, used, q.goal[n], float64(p50)/float64(base[q.name]))
 		}
 		peak, err := s.stop()
 		if err != nil {
@@ -102,12 +111,15 @@ func describeQueries(ids []string) []describeQuery {
 	}
 }
 
+// made is how many requests measure makes.
+func (q describeQuery) made() int { return q.requests + q.requests/10 }
+
 // measure makes the requests, one after the other, after a tenth as many that
 // warm.
 func (q describeQuery) measure(ctx context.Context, api *client) ([]time.Duration, error) {
 	var took []time.Duration
 	var body []byte
-	for n := range q.requests + q.requests/10 {
+	for n := range q.made() {
 		params := q.params(body)
 		began := time.Now()
 		var err error

@@ -14,7 +14,7 @@ import (
 
 // Documents are JSON as encoding/json writes it. They are read by what follows
 // and not by encoding/json because a page of a list is a thousand of them:
-// reading one takes an eighth of the time. What is said here is what differs:
+// reading one takes a quarter of the time. What is said here is what differs:
 // names of fields are compared exactly, text must be UTF-8, and numbers of
 // integer fields must be written as integers.
 
