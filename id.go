@@ -70,6 +70,7 @@ var kinds = map[string]kind{
 	"lt":         {"launch-template", "InvalidLaunchTemplateId.Malformed", "InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID %s, does not exist."},
 	"eipalloc":   {"elastic-ip", "InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound", "The allocation ID '%s' does not exist"},
 	"replacevol": {"replace-root-volume-task", "InvalidReplaceRootVolumeTaskId.Malformed", "InvalidReplaceRootVolumeTaskId.NotFound", "The replace root volume task '%s' does not exist"},
+	"amiur":      {"image-usage-report", "InvalidImageUsageReportId.Malformed", "InvalidImageUsageReportId.NotFound", "The image usage report ID '%s' does not exist"},
 	"task":       {"task", CodeInvalidParameterValue, CodeInvalidParameterValue, "The task '%s' does not exist"},
 }
 

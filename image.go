@@ -37,11 +37,50 @@ type Image struct {
 	SourceImageRegion  Region
 	LastLaunched       time.Time // zero if never
 	DeprecationTime    time.Time // zero if not set
-	// Public and SharedWith are the launch permissions that other accounts
-	// have; the owner's is implied.
-	Public     bool
-	SharedWith []AccountID
+	ProductCodes       []ProductCode
+	// Public, SharedWith and Organizations are the launch permissions that
+	// other accounts have; the owner's is implied.
+	Public        bool
+	SharedWith    []AccountID
+	Organizations []OrganizationARN
+	// Protection keeps the image from being deregistered until it is
+	// switched off and ProtectedUntil has passed.
+	Protection     Protection
+	ProtectedUntil time.Time
+	Deregistered   time.Time // zero if it is not
+	Bin            *BinStay  // in the Recycle Bin, nil if it is not there
 }
+
+// Grants are the launch permissions of the image.
+func (i *Image) Grants() Grants {
+	return Grants{Public: i.Public, Accounts: i.SharedWith, Organizations: i.Organizations}
+}
+
+// Grant replaces the launch permissions of the image.
+func (i *Image) Grant(g Grants) {
+	i.Public, i.SharedWith, i.Organizations = g.Public, g.Accounts, g.Organizations
+}
+
+// Gone reports whether the image is deregistered, for good or into the
+// recycle bin: it holds no name and no snapshots, and nobody can use it.
+func (i *Image) Gone() bool { return i.State == ImageDeregistered || i.State == ImageBinned }
+
+// ProductCode marks an image as somebody's product.
+type ProductCode struct {
+	Code string
+	Type string // "marketplace" or "devpay"
+}
+
+// Protection is whether an image can be deregistered.
+type Protection string
+
+// The values of Protection. With a cooldown, an image stays protected for a day
+// after its protection was switched off.
+const (
+	Unprotected           Protection = ""
+	Protected             Protection = "enabled-without-cooldown"
+	ProtectedWithCooldown Protection = "enabled-with-cooldown"
+)
 
 // Root returns the mapping of the root device, or nil.
 func (i *Image) Root() *BlockDevice {
@@ -68,13 +107,15 @@ func (i *Image) Snapshots() []SnapshotID {
 type ImageState string
 
 // The states of images. A deregistered image is a record only: it answers
-// that the image is gone.
+// that the image is gone. One in the Recycle Bin answers the same, and can be
+// restored; the API has no word for that state.
 const (
 	ImagePending      ImageState = "pending"
 	ImageAvailable    ImageState = "available"
 	ImageFailed       ImageState = "failed"
 	ImageDisabled     ImageState = "disabled"
 	ImageDeregistered ImageState = "deregistered"
+	ImageBinned       ImageState = "recycle-bin"
 )
 
 // Architecture is the processor architecture of an image or instance type.

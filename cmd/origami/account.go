@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -18,7 +19,7 @@ func accountCommand() *cobra.Command {
 		Short: "Make and list accounts, also while the service runs",
 		Args:  cobra.NoArgs,
 	}
-	c.AddCommand(accountCreateCommand(), accountListCommand())
+	c.AddCommand(accountCreateCommand(), accountListCommand(), accountAliasCommand())
 	return c
 }
 
@@ -114,6 +115,30 @@ func accountListCommand() *cobra.Command {
 	}
 	dataDirFlag(c, &dir)
 	outputFlag(c, &output, "table")
+	return c
+}
+
+func accountAliasCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "alias ACCOUNT [ALIAS]",
+		Short: "Make an account publish its images as amazon, aws-marketplace or aws-backup-vault",
+		Long: `Make an account publish its images as amazon, aws-marketplace or
+aws-backup-vault: requests then find them by that owner. Without an alias the
+account publishes under its number again.`,
+		Example: "  origami account alias builders amazon --data-dir ~/origami",
+		Args:    cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
+				id, err := accountByWord(c.Context(), s, args[0])
+				if err != nil {
+					return err
+				}
+				return s.SetOwnerAlias(c.Context(), id, strings.Join(args[1:], ""))
+			})
+		},
+	}
+	dataDirFlag(c, &dir)
 	return c
 }
 

@@ -153,6 +153,10 @@ func (s *service) openConcepts() error {
 	}})
 	s.ebs = ebs.New(ebs.Config{DB: s.db, Store: s.store, Queue: s.queue, Volumes: volumes, MaxVolumes: s.o.quotas["volumes"], KMS: s.kms, Log: s.log})
 	s.ami = ami.New(s.ebs, nil)
+	s.ami.Quotas = ami.Quotas{
+		Images: s.o.quotas["images"], PublicImages: s.o.quotas["public-images"],
+		Shares: s.o.quotas["image-shares"], UsageReports: s.o.quotas["image-usage-reports"],
+	}
 	if s.machines, err = openMachines(s.ctx, s.o, s.log); err != nil {
 		return err
 	}
@@ -226,7 +230,7 @@ func (s *service) run(out io.Writer) error {
 	}
 	ctx, stop := context.WithCancel(s.ctx)
 	defer stop()
-	failed := make(chan error, 5)
+	failed := make(chan error, 6)
 	spawn := func(f func() error) {
 		s.background.Go(func() {
 			if err := f(); err != nil {
@@ -237,6 +241,7 @@ func (s *service) run(out io.Writer) error {
 	spawn(func() error { return s.queue.Serve(ctx) })
 	spawn(func() error { return s.instances.Serve(ctx) })
 	spawn(func() error { return s.kms.Serve(ctx) })
+	spawn(func() error { return s.ami.Serve(ctx, s.db, s.log) })
 	spawn(func() error { return serveHTTP(ctx, l, api, nil) })
 	spawn(func() error { return serveHTTP(ctx, localserver.Listener(local), own, localserver.ConnContext) })
 	working := s.working

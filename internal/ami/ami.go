@@ -4,6 +4,7 @@
 package ami
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,6 +17,9 @@ import (
 
 // Service has the verbs of images. Its methods may be called concurrently.
 type Service struct {
+	// Quotas may be set before the service is used.
+	Quotas Quotas
+
 	ebs *ebs.Service
 	now func() time.Time
 }
@@ -31,9 +35,11 @@ func New(snapshots *ebs.Service, now func() time.Time) *Service {
 	return s
 }
 
-// location is the ImageLocation of an image that is backed by snapshots.
-func location(owner origami.AccountID, name string) string {
-	return string(owner) + "/" + name
+// location is the ImageLocation of an image that is backed by snapshots. An
+// alias stands in place of the owner's number.
+func location(tx *metadb.Tx, owner origami.AccountID, name string) (string, error) {
+	aliases, err := tx.OwnerAliases()
+	return cmp.Or(aliases[owner], string(owner)) + "/" + name, err
 }
 
 // CheckName checks the characters and the length of an image name.
@@ -42,16 +48,16 @@ func CheckName(name string) error {
 		return origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter Name")
 	}
 	ok := len(name) >= 3 && len(name) <= 128
-	for _, c := range name {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("()[] ./-'@_", c) {
-			ok = false
-		}
-	}
-	if !ok {
+	if !ok || strings.ContainsFunc(name, func(c rune) bool { return !nameCharacter(c) }) {
 		return origami.Errorf(origami.CodeInvalidAMINameMalformed,
 			"AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '[', ']', ' ', '.', '/', '-', ''', '@' and '_'")
 	}
 	return nil
+}
+
+// nameCharacter reports whether a name of an image may have c.
+func nameCharacter(c rune) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("()[] ./-'@_", c)
 }
 
 // CheckDescription checks the length of a description.
@@ -64,18 +70,25 @@ func CheckDescription(d string) error {
 }
 
 // Resolve finds an image that the caller may launch now: it exists, the caller
-// may see it, and it is available. As in EC2, who names an image that others
-// keep to themselves is told so.
+// may see it and the caller's Allowed AMIs do not hide it, and it is available.
+// As in EC2, who names an image that others keep to themselves is told so.
 func (s *Service) Resolve(tx *metadb.Tx, who origami.Caller, id origami.ImageID) (*origami.Image, error) {
-	img, err := tx.Image(who.Region, who.Account, id)
+	v, err := s.View(tx, who)
+	if err != nil {
+		return nil, err
+	}
+	img, err := v.Find(id)
 	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}) {
 		return nil, unauthorized(tx, who, id, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if img.State != origami.ImageAvailable {
-		return nil, Unavailable(id)
+	switch {
+	case img.Gone():
+		return nil, because(Unavailable(id), gone(img))
+	case img.State != origami.ImageAvailable:
+		return nil, because(Unavailable(id), fmt.Errorf("the image is %s", img.State))
 	}
 	return img, nil
 }
@@ -85,12 +98,12 @@ func (s *Service) Resolve(tx *metadb.Tx, who origami.Caller, id origami.ImageID)
 func unauthorized(tx *metadb.Tx, who origami.Caller, id origami.ImageID, missing error) error {
 	img, err := tx.Image(who.Region, metadb.System, id)
 	switch {
-	case errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}), err == nil && img.State == origami.ImageDeregistered:
+	case errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}), err == nil && img.Gone():
 		return missing
 	case err != nil:
 		return err
 	}
-	return origami.Errorf(origami.CodeAuthFailure, "Not authorized for images: [%s]", id)
+	return because(origami.Errorf(origami.CodeAuthFailure, "Not authorized for images: [%s]", id), reasonOf(missing))
 }
 
 // Unavailable is the error for an image that exists but cannot be used, or no
@@ -99,16 +112,21 @@ func Unavailable(id origami.ImageID) error {
 	return origami.Errorf(origami.CodeInvalidAMIIDUnavailable, "The image id '[%s]' is no longer available", id)
 }
 
-// Owned finds an image that the caller may change: its own, not deregistered.
+// Owned finds an image that the caller may change: its own, neither deregistered
+// nor in the recycle bin.
 func (s *Service) Owned(tx *metadb.Tx, who origami.Caller, id origami.ImageID) (*origami.Image, error) {
-	img, err := tx.Image(who.Region, who.Account, id)
+	v, err := s.View(tx, who)
+	if err != nil {
+		return nil, err
+	}
+	img, err := v.Find(id)
 	if err != nil {
 		return nil, err
 	}
 	if img.Owner != who.Account {
 		return nil, origami.Errorf(origami.CodeAuthFailure, "Not authorized for image:%s", id)
 	}
-	if img.State == origami.ImageDeregistered {
+	if img.Gone() {
 		return nil, Unavailable(id)
 	}
 	return img, nil
@@ -123,8 +141,14 @@ func (s *Service) Promise(tx *metadb.Tx, img *origami.Image, tags origami.Tags) 
 
 // put records a new image, with its tags.
 func (s *Service) put(tx *metadb.Tx, img *origami.Image, tags origami.Tags) error {
-	img.Created = s.now().UTC()
-	img.Location = location(img.Owner, img.Name)
+	if err := s.room(tx, img.Region, img.Owner); err != nil {
+		return err
+	}
+	where, err := location(tx, img.Owner, img.Name)
+	if err != nil {
+		return err
+	}
+	img.Created, img.Location = s.now().UTC(), where
 	img.ImageType = "machine"
 	img.Hypervisor = "xen"
 	if img.PlatformDetails == "" {

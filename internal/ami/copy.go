@@ -1,7 +1,6 @@
 package ami
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -49,7 +48,7 @@ func (s *Service) Copy(tx *metadb.Tx, who origami.Caller, r CopyRequest) (*origa
 			return nil, err
 		}
 	}
-	source, err := s.copySource(tx, who, r)
+	source, err := s.Source(tx, who, r.SourceRegion, r.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -68,34 +67,6 @@ func (s *Service) Copy(tx *metadb.Tx, who origami.Caller, r CopyRequest) (*origa
 		return nil, err
 	}
 	return img, tx.SetOnce(who.Account, who.Region, "CopyImage", r.ClientToken, r.Fingerprint, string(img.ID))
-}
-
-// copySource finds the image to copy.
-func (s *Service) copySource(tx *metadb.Tx, who origami.Caller, r CopyRequest) (*origami.Image, error) {
-	there := who
-	there.Region = r.SourceRegion
-	source, err := tx.Image(there.Region, there.Account, r.Source)
-	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}) {
-		return nil, unauthorized(tx, there, r.Source, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	switch source.State {
-	case origami.ImageAvailable:
-	case origami.ImageDisabled:
-		if source.Owner != who.Account {
-			return nil, Unavailable(r.Source)
-		}
-	case origami.ImagePending:
-		return nil, origami.Errorf(origami.CodeInvalidRequest, "The storage for the ami is not available in the source region.")
-	default:
-		return nil, Unavailable(r.Source)
-	}
-	if source.RootDeviceType != "ebs" {
-		return nil, origami.Errorf(origami.CodeUnsupportedOperation, "Copying images with root device type %s is not supported by this service.", source.RootDeviceType)
-	}
-	return source, nil
 }
 
 // checkCopies refuses a copy more than there may be.
@@ -142,6 +113,7 @@ func copyOf(source *origami.Image, who origami.Caller, r CopyRequest) *origami.I
 		Platform:           source.Platform,
 		PlatformDetails:    source.PlatformDetails,
 		UsageOperation:     source.UsageOperation,
+		ProductCodes:       source.ProductCodes,
 		SourceImage:        source.ID,
 		SourceImageRegion:  source.Region,
 	}
@@ -172,15 +144,11 @@ func (s *Service) copySnapshots(tx *metadb.Tx, who origami.Caller, source *origa
 }
 
 func (s *Service) copySnapshot(tx *metadb.Tx, who origami.Caller, source *origami.Image, id origami.SnapshotID, to origami.ImageID, r CopyRequest) (*origami.Snapshot, error) {
-	from, err := tx.Snapshot(source.Region, who.Account, id)
-	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
-		return nil, origami.Errorf(origami.CodeInvalidRequest, "You do not have permission to access the storage of this ami")
-	}
+	there := who
+	there.Region = source.Region
+	from, err := readable(tx, there, id)
 	if err != nil {
 		return nil, err
-	}
-	if !from.Usable() {
-		return nil, origami.Errorf(origami.CodeInvalidRequest, "The storage for the ami is not available in the source region.")
 	}
 	secrecy, err := s.ebs.CopySecrecy(tx, who, from, r.Encryption, true)
 	if err != nil {

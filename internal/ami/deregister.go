@@ -13,23 +13,24 @@ type DeletedSnapshot struct {
 	Result string // "success", "skipped", "client-error", "internal-error"
 }
 
-// Deregister removes an image of the caller's, with everybody's tags on it: it
-// cannot be launched any more. Instances launched from it go on, and its
+// Deregister removes an image of the caller's, with everybody's tags on it, or
+// moves it to the Recycle Bin if a rule says so: it cannot be launched any more. Instances launched from it go on, and its
 // snapshots stay unless deleteSnapshots asks for them too; then each that no
 // other image maps is deleted, and every one is reported.
 //
-// A pending image is thereby cancelled.
+// A pending image is thereby cancelled. A protected one is refused with
+// OperationNotPermitted.
 func (s *Service) Deregister(tx *metadb.Tx, who origami.Caller, id origami.ImageID, deleteSnapshots bool) ([]DeletedSnapshot, error) {
 	img, err := s.Owned(tx, who, id)
 	if err != nil {
 		return nil, err
 	}
-	_, err = tx.UpdateImage(who.Region, id, func(img *origami.Image) error {
-		img.State = origami.ImageDeregistered
-		return nil
-	})
-	if err == nil {
-		err = tx.DropTags(who.Region, string(id))
+	if err := s.unprotected(img); err != nil {
+		return nil, err
+	}
+	kept, err := s.bin(tx, img)
+	if err == nil && !kept {
+		err = s.remove(tx, img)
 	}
 	if err == nil {
 		err = s.cancelCopies(tx, img)
@@ -60,6 +61,19 @@ func (s *Service) cancelCopies(tx *metadb.Tx, img *origami.Image) error {
 		}
 	}
 	return nil
+}
+
+// remove deregisters an image for good. Its record stays for a while.
+func (s *Service) remove(tx *metadb.Tx, img *origami.Image) error {
+	_, err := tx.UpdateImage(img.Region, img.ID, func(img *origami.Image) error {
+		img.State, img.Deregistered = origami.ImageDeregistered, s.now().UTC()
+		img.Bin = nil
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return tx.DropTags(img.Region, string(img.ID))
 }
 
 // deleteSnapshot deletes one snapshot and names the outcome as the answer to

@@ -1,17 +1,13 @@
 package ami
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"origami"
 	"origami/internal/metadb"
-)
-
-// Quotas of an account in a region.
-const (
-	maxPublic = 5    // public images
-	maxShared = 1000 // accounts that one image is shared with
 )
 
 // publicLife is how long after its creation a public image is deprecated.
@@ -25,18 +21,21 @@ func (s *Service) Share(tx *metadb.Tx, who origami.Caller, id origami.ImageID, a
 	if err != nil {
 		return err
 	}
-	old := origami.Grants{Public: img.Public, Accounts: img.SharedWith}
+	old := img.Grants()
 	grants := old.Change(add, remove)
 	if !add.Empty() {
 		if img.State != origami.ImageAvailable {
 			return Unavailable(id)
 		}
-		if len(grants.Accounts) > maxShared {
-			return origami.Errorf(origami.CodeResourceLimitExceeded, "An image can be shared with at most %d accounts.", maxShared)
+		if err := sharable(tx, img); err != nil {
+			return err
+		}
+		if most := s.Quotas.decided().Shares; grants.Entities() > most && grants.Entities() > old.Entities() {
+			return origami.Errorf(origami.CodeResourceLimitExceeded, "An image can be shared with at most %d accounts, organizations and organizational units.", most)
 		}
 	}
 	if grants.Public && !old.Public {
-		if err := mayBePublic(tx, who, img); err != nil {
+		if err := s.mayBePublic(tx, who, img); err != nil {
 			return err
 		}
 	}
@@ -52,23 +51,87 @@ func (s *Service) Unshare(tx *metadb.Tx, who origami.Caller, id origami.ImageID)
 	return s.setGrants(tx, img, origami.Grants{})
 }
 
+// Leave takes away the caller's own launch permission of another account's
+// image. What the caller has through everybody, an organization or a unit
+// cannot be left.
+func (s *Service) Leave(tx *metadb.Tx, who origami.Caller, id origami.ImageID) error {
+	v, err := s.View(tx, who)
+	if err != nil {
+		return err
+	}
+	img, err := v.Find(id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case img.Gone():
+		return Unavailable(id)
+	case img.Owner == who.Account:
+		return origami.Errorf(origami.CodeUnsupportedOperation, "The owner of the image '%s' cannot cancel its launch permission.", id)
+	case !slices.Contains(img.SharedWith, who.Account):
+		return origami.Errorf(origami.CodeInvalidRequest,
+			"The image '%s' is not shared with your account directly. A permission that is public, or of an organization or organizational unit, cannot be cancelled.", id)
+	}
+	return s.setGrants(tx, img, img.Grants().Change(origami.Grants{}, origami.Grants{Accounts: []origami.AccountID{who.Account}}))
+}
+
 // mayBePublic checks that the owner may show a private image to everybody.
-func mayBePublic(tx *metadb.Tx, who origami.Caller, img *origami.Image) error {
+func (s *Service) mayBePublic(tx *metadb.Tx, who origami.Caller, img *origami.Image) error {
 	if slices.ContainsFunc(img.BlockDevices, encrypted) {
 		return origami.Errorf(origami.CodeUnsupportedOperation, "Encrypted snapshots can't be shared publicly. Specify another snapshot.")
 	}
-	n := 0
-	mine := metadb.Query{Region: who.Region, Viewer: who.Account, Owners: []origami.AccountID{who.Account}, ExecutableBy: []string{"all"}, Limit: maxPublic}
-	for _, err := range tx.Images(mine) {
+	if len(img.ProductCodes) > 0 {
+		return origami.Errorf(origami.CodeUnsupportedOperation, "Images with product codes can't be shared publicly.")
+	}
+	blocked, err := s.BlockPublicAccess(tx, who)
+	if err != nil {
+		return err
+	}
+	if blocked != Unblocked {
+		return origami.Errorf(origami.CodeOperationNotPermitted,
+			"You can't publicly share this image because block public access for AMIs is enabled for this account. To publicly share the image, you must call the DisableImageBlockPublicAccess API.")
+	}
+	n, err := tx.CountPublicImages(who.Region, who.Account)
+	if err != nil {
+		return err
+	}
+	if most := s.Quotas.decided().PublicImages; n >= most {
+		return origami.Errorf(origami.CodeResourceLimitExceeded, "You have reached your quota of %d public images in this region.", most)
+	}
+	return nil
+}
+
+// sharable refuses to share an image of which a snapshot is encrypted with the
+// key that EBS manages for its owner: nobody else can ever use that.
+func sharable(tx *metadb.Tx, img *origami.Image) error {
+	for _, id := range img.Snapshots() {
+		snap, err := tx.Snapshot(img.Region, metadb.System, id)
 		if err != nil {
 			return err
 		}
-		n++
-	}
-	if n == maxPublic {
-		return origami.Errorf(origami.CodeResourceLimitExceeded, "You have reached your quota of %d public images in this region.", maxPublic)
+		managed, err := underManagedKey(tx, snap)
+		if err != nil {
+			return err
+		}
+		if managed {
+			return origami.Errorf(origami.CodeInvalidParameter, "Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another snapshot.")
+		}
 	}
 	return nil
+}
+
+// underManagedKey reports whether a snapshot is encrypted with a key that is no
+// customer's.
+func underManagedKey(tx *metadb.Tx, snap *origami.Snapshot) (bool, error) {
+	_, id, ok := strings.Cut(snap.KMSKey, ":key/")
+	if !ok {
+		return false, nil
+	}
+	k, err := tx.KMSKey(snap.Region, origami.KMSKeyID(id))
+	if errors.Is(err, metadb.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && k.Managed != "", err
 }
 
 func encrypted(d origami.BlockDevice) bool {
@@ -82,7 +145,7 @@ func (s *Service) setGrants(tx *metadb.Tx, img *origami.Image, grants origami.Gr
 				img.DeprecationTime = last
 			}
 		}
-		img.Public, img.SharedWith = grants.Public, grants.Accounts
+		img.Grant(grants)
 		return nil
 	})
 	return err

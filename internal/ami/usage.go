@@ -174,7 +174,7 @@ func (s *Service) account(ctx context.Context, db *metadb.DB, who origami.Caller
 			if err != nil {
 				return err
 			}
-			if img.Region == who.Region && img.State != origami.ImageDeregistered {
+			if img.Region == who.Region && !img.Gone() {
 				a.add(img)
 			}
 		}

@@ -130,6 +130,12 @@ var newer = map[string]bool{
 	"DescribeVolumesModificationsInput.IncludeManagedResources": true,
 	"CreateImageInput.BootModeOverride":                         true,
 	"Image.ImageWatermarks":                                     true,
+	"ImageCriterion.ImageWatermarks":                            true,
+	"ImageCriterionRequest.ImageWatermarks":                     true,
+	"ImageCriterion.ScanResultCondition":                        true,
+	"ImageCriterionRequest.ScanResultCondition":                 true,
+	"ImageMetadata.ImageWatermarks":                             true,
+	"ImageMetadata.ScanResults":                                 true,
 	"Image.InstanceTypeSpecification":                           true,
 	"Image.PublicSsmParameterName":                              true,
 	"Image.ScanResults":                                         true,
@@ -170,7 +176,7 @@ func fill(rnd *rand.Rand, v reflect.Value) {
 			}
 		}
 	case reflect.Slice:
-		n := 1 + rnd.IntN(12)
+		n := 1 + rnd.IntN(10) // what every list takes
 		if v.Type().Elem().Kind() == reflect.Struct {
 			n = 1 + rnd.IntN(2)
 		}

@@ -16,10 +16,12 @@ type Server interface {
 	AttachVolume(ctx context.Context, who origami.Caller, in *AttachVolumeInput) (*AttachVolumeOutput, error)
 	AuthorizeSecurityGroupEgress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupEgressInput) (*AuthorizeSecurityGroupEgressOutput, error)
 	AuthorizeSecurityGroupIngress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupIngressInput) (*AuthorizeSecurityGroupIngressOutput, error)
+	CancelImageLaunchPermission(ctx context.Context, who origami.Caller, in *CancelImageLaunchPermissionInput) (*CancelImageLaunchPermissionOutput, error)
 	CopyImage(ctx context.Context, who origami.Caller, in *CopyImageInput) (*CopyImageOutput, error)
 	CopySnapshot(ctx context.Context, who origami.Caller, in *CopySnapshotInput) (*CopySnapshotOutput, error)
 	CreateDefaultVpc(ctx context.Context, who origami.Caller, in *CreateDefaultVpcInput) (*CreateDefaultVpcOutput, error)
 	CreateImage(ctx context.Context, who origami.Caller, in *CreateImageInput) (*CreateImageOutput, error)
+	CreateImageUsageReport(ctx context.Context, who origami.Caller, in *CreateImageUsageReportInput) (*CreateImageUsageReportOutput, error)
 	CreateKeyPair(ctx context.Context, who origami.Caller, in *CreateKeyPairInput) (*CreateKeyPairOutput, error)
 	CreateLaunchTemplate(ctx context.Context, who origami.Caller, in *CreateLaunchTemplateInput) (*CreateLaunchTemplateOutput, error)
 	CreateLaunchTemplateVersion(ctx context.Context, who origami.Caller, in *CreateLaunchTemplateVersionInput) (*CreateLaunchTemplateVersionOutput, error)
@@ -31,6 +33,7 @@ type Server interface {
 	CreateTags(ctx context.Context, who origami.Caller, in *CreateTagsInput) (*CreateTagsOutput, error)
 	CreateVolume(ctx context.Context, who origami.Caller, in *CreateVolumeInput) (*CreateVolumeOutput, error)
 	CreateVpc(ctx context.Context, who origami.Caller, in *CreateVpcInput) (*CreateVpcOutput, error)
+	DeleteImageUsageReport(ctx context.Context, who origami.Caller, in *DeleteImageUsageReportInput) (*DeleteImageUsageReportOutput, error)
 	DeleteKeyPair(ctx context.Context, who origami.Caller, in *DeleteKeyPairInput) (*DeleteKeyPairOutput, error)
 	DeleteLaunchTemplate(ctx context.Context, who origami.Caller, in *DeleteLaunchTemplateInput) (*DeleteLaunchTemplateOutput, error)
 	DeleteLaunchTemplateVersions(ctx context.Context, who origami.Caller, in *DeleteLaunchTemplateVersionsInput) (*DeleteLaunchTemplateVersionsOutput, error)
@@ -44,10 +47,15 @@ type Server interface {
 	DescribeAccountAttributes(ctx context.Context, who origami.Caller, in *DescribeAccountAttributesInput) (*DescribeAccountAttributesOutput, error)
 	DescribeAddresses(ctx context.Context, who origami.Caller, in *DescribeAddressesInput) (*DescribeAddressesOutput, error)
 	DescribeAvailabilityZones(ctx context.Context, who origami.Caller, in *DescribeAvailabilityZonesInput) (*DescribeAvailabilityZonesOutput, error)
+	DescribeFastLaunchImages(ctx context.Context, who origami.Caller, in *DescribeFastLaunchImagesInput) (*DescribeFastLaunchImagesOutput, error)
 	DescribeImageAttribute(ctx context.Context, who origami.Caller, in *DescribeImageAttributeInput) (*DescribeImageAttributeOutput, error)
+	DescribeImageReferences(ctx context.Context, who origami.Caller, in *DescribeImageReferencesInput) (*DescribeImageReferencesOutput, error)
+	DescribeImageUsageReportEntries(ctx context.Context, who origami.Caller, in *DescribeImageUsageReportEntriesInput) (*DescribeImageUsageReportEntriesOutput, error)
+	DescribeImageUsageReports(ctx context.Context, who origami.Caller, in *DescribeImageUsageReportsInput) (*DescribeImageUsageReportsOutput, error)
 	DescribeImages(ctx context.Context, who origami.Caller, in *DescribeImagesInput) (*DescribeImagesOutput, error)
 	DescribeInstanceAttribute(ctx context.Context, who origami.Caller, in *DescribeInstanceAttributeInput) (*DescribeInstanceAttributeOutput, error)
 	DescribeInstanceCreditSpecifications(ctx context.Context, who origami.Caller, in *DescribeInstanceCreditSpecificationsInput) (*DescribeInstanceCreditSpecificationsOutput, error)
+	DescribeInstanceImageMetadata(ctx context.Context, who origami.Caller, in *DescribeInstanceImageMetadataInput) (*DescribeInstanceImageMetadataOutput, error)
 	DescribeInstanceStatus(ctx context.Context, who origami.Caller, in *DescribeInstanceStatusInput) (*DescribeInstanceStatusOutput, error)
 	DescribeInstanceTypeOfferings(ctx context.Context, who origami.Caller, in *DescribeInstanceTypeOfferingsInput) (*DescribeInstanceTypeOfferingsOutput, error)
 	DescribeInstanceTypes(ctx context.Context, who origami.Caller, in *DescribeInstanceTypesInput) (*DescribeInstanceTypesOutput, error)
@@ -71,16 +79,30 @@ type Server interface {
 	DescribeVpcAttribute(ctx context.Context, who origami.Caller, in *DescribeVpcAttributeInput) (*DescribeVpcAttributeOutput, error)
 	DescribeVpcs(ctx context.Context, who origami.Caller, in *DescribeVpcsInput) (*DescribeVpcsOutput, error)
 	DetachVolume(ctx context.Context, who origami.Caller, in *DetachVolumeInput) (*DetachVolumeOutput, error)
+	DisableAllowedImagesSettings(ctx context.Context, who origami.Caller, in *DisableAllowedImagesSettingsInput) (*DisableAllowedImagesSettingsOutput, error)
+	DisableFastLaunch(ctx context.Context, who origami.Caller, in *DisableFastLaunchInput) (*DisableFastLaunchOutput, error)
+	DisableImage(ctx context.Context, who origami.Caller, in *DisableImageInput) (*DisableImageOutput, error)
+	DisableImageBlockPublicAccess(ctx context.Context, who origami.Caller, in *DisableImageBlockPublicAccessInput) (*DisableImageBlockPublicAccessOutput, error)
 	DisableImageDeprecation(ctx context.Context, who origami.Caller, in *DisableImageDeprecationInput) (*DisableImageDeprecationOutput, error)
+	DisableImageDeregistrationProtection(ctx context.Context, who origami.Caller, in *DisableImageDeregistrationProtectionInput) (*DisableImageDeregistrationProtectionOutput, error)
 	DisassociateAddress(ctx context.Context, who origami.Caller, in *DisassociateAddressInput) (*DisassociateAddressOutput, error)
+	EnableAllowedImagesSettings(ctx context.Context, who origami.Caller, in *EnableAllowedImagesSettingsInput) (*EnableAllowedImagesSettingsOutput, error)
+	EnableFastLaunch(ctx context.Context, who origami.Caller, in *EnableFastLaunchInput) (*EnableFastLaunchOutput, error)
+	EnableImage(ctx context.Context, who origami.Caller, in *EnableImageInput) (*EnableImageOutput, error)
+	EnableImageBlockPublicAccess(ctx context.Context, who origami.Caller, in *EnableImageBlockPublicAccessInput) (*EnableImageBlockPublicAccessOutput, error)
 	EnableImageDeprecation(ctx context.Context, who origami.Caller, in *EnableImageDeprecationInput) (*EnableImageDeprecationOutput, error)
+	EnableImageDeregistrationProtection(ctx context.Context, who origami.Caller, in *EnableImageDeregistrationProtectionInput) (*EnableImageDeregistrationProtectionOutput, error)
 	EnableVolumeIO(ctx context.Context, who origami.Caller, in *EnableVolumeIOInput) (*EnableVolumeIOOutput, error)
+	GetAllowedImagesSettings(ctx context.Context, who origami.Caller, in *GetAllowedImagesSettingsInput) (*GetAllowedImagesSettingsOutput, error)
 	GetConsoleOutput(ctx context.Context, who origami.Caller, in *GetConsoleOutputInput) (*GetConsoleOutputOutput, error)
 	GetConsoleScreenshot(ctx context.Context, who origami.Caller, in *GetConsoleScreenshotInput) (*GetConsoleScreenshotOutput, error)
 	GetEbsEncryptionByDefault(ctx context.Context, who origami.Caller, in *GetEbsEncryptionByDefaultInput) (*GetEbsEncryptionByDefaultOutput, error)
+	GetImageAncestry(ctx context.Context, who origami.Caller, in *GetImageAncestryInput) (*GetImageAncestryOutput, error)
+	GetImageBlockPublicAccessState(ctx context.Context, who origami.Caller, in *GetImageBlockPublicAccessStateInput) (*GetImageBlockPublicAccessStateOutput, error)
 	GetLaunchTemplateData(ctx context.Context, who origami.Caller, in *GetLaunchTemplateDataInput) (*GetLaunchTemplateDataOutput, error)
 	GetPasswordData(ctx context.Context, who origami.Caller, in *GetPasswordDataInput) (*GetPasswordDataOutput, error)
 	ImportKeyPair(ctx context.Context, who origami.Caller, in *ImportKeyPairInput) (*ImportKeyPairOutput, error)
+	ListImagesInRecycleBin(ctx context.Context, who origami.Caller, in *ListImagesInRecycleBinInput) (*ListImagesInRecycleBinOutput, error)
 	ModifyImageAttribute(ctx context.Context, who origami.Caller, in *ModifyImageAttributeInput) (*ModifyImageAttributeOutput, error)
 	ModifyInstanceAttribute(ctx context.Context, who origami.Caller, in *ModifyInstanceAttributeInput) (*ModifyInstanceAttributeOutput, error)
 	ModifyInstanceCreditSpecification(ctx context.Context, who origami.Caller, in *ModifyInstanceCreditSpecificationInput) (*ModifyInstanceCreditSpecificationOutput, error)
@@ -96,9 +118,11 @@ type Server interface {
 	RebootInstances(ctx context.Context, who origami.Caller, in *RebootInstancesInput) (*RebootInstancesOutput, error)
 	RegisterImage(ctx context.Context, who origami.Caller, in *RegisterImageInput) (*RegisterImageOutput, error)
 	ReleaseAddress(ctx context.Context, who origami.Caller, in *ReleaseAddressInput) (*ReleaseAddressOutput, error)
+	ReplaceImageCriteriaInAllowedImagesSettings(ctx context.Context, who origami.Caller, in *ReplaceImageCriteriaInAllowedImagesSettingsInput) (*ReplaceImageCriteriaInAllowedImagesSettingsOutput, error)
 	ResetImageAttribute(ctx context.Context, who origami.Caller, in *ResetImageAttributeInput) (*ResetImageAttributeOutput, error)
 	ResetInstanceAttribute(ctx context.Context, who origami.Caller, in *ResetInstanceAttributeInput) (*ResetInstanceAttributeOutput, error)
 	ResetSnapshotAttribute(ctx context.Context, who origami.Caller, in *ResetSnapshotAttributeInput) (*ResetSnapshotAttributeOutput, error)
+	RestoreImageFromRecycleBin(ctx context.Context, who origami.Caller, in *RestoreImageFromRecycleBinInput) (*RestoreImageFromRecycleBinOutput, error)
 	RevokeSecurityGroupEgress(ctx context.Context, who origami.Caller, in *RevokeSecurityGroupEgressInput) (*RevokeSecurityGroupEgressOutput, error)
 	RevokeSecurityGroupIngress(ctx context.Context, who origami.Caller, in *RevokeSecurityGroupIngressInput) (*RevokeSecurityGroupIngressOutput, error)
 	RunInstances(ctx context.Context, who origami.Caller, in *RunInstancesInput) (*RunInstancesOutput, error)
@@ -112,101 +136,125 @@ type Server interface {
 
 // Operations are the served operations by name. It is not to be changed.
 var Operations = map[string]*Operation{
-	"AllocateAddress":                            define(Server.AllocateAddress, Operation{Name: "AllocateAddress", HasDryRun: true}),
-	"AssociateAddress":                           define(Server.AssociateAddress, Operation{Name: "AssociateAddress", HasDryRun: true}),
-	"AttachVolume":                               define(Server.AttachVolume, Operation{Name: "AttachVolume", HasDryRun: true}),
-	"AuthorizeSecurityGroupEgress":               define(Server.AuthorizeSecurityGroupEgress, Operation{Name: "AuthorizeSecurityGroupEgress", HasDryRun: true}),
-	"AuthorizeSecurityGroupIngress":              define(Server.AuthorizeSecurityGroupIngress, Operation{Name: "AuthorizeSecurityGroupIngress", HasDryRun: true}),
-	"CopyImage":                                  define(Server.CopyImage, Operation{Name: "CopyImage", HasDryRun: true, MaxToken: 128}),
-	"CopySnapshot":                               define(Server.CopySnapshot, Operation{Name: "CopySnapshot", HasDryRun: true}),
-	"CreateDefaultVpc":                           define(Server.CreateDefaultVpc, Operation{Name: "CreateDefaultVpc", HasDryRun: true}),
-	"CreateImage":                                define(Server.CreateImage, Operation{Name: "CreateImage", HasDryRun: true}),
-	"CreateKeyPair":                              define(Server.CreateKeyPair, Operation{Name: "CreateKeyPair", HasDryRun: true}),
-	"CreateLaunchTemplate":                       define(Server.CreateLaunchTemplate, Operation{Name: "CreateLaunchTemplate", HasDryRun: true, MaxToken: 64}),
-	"CreateLaunchTemplateVersion":                define(Server.CreateLaunchTemplateVersion, Operation{Name: "CreateLaunchTemplateVersion", HasDryRun: true, MaxToken: 64}),
-	"CreateReplaceRootVolumeTask":                define(Server.CreateReplaceRootVolumeTask, Operation{Name: "CreateReplaceRootVolumeTask", HasDryRun: true, MaxToken: 64}),
-	"CreateSecurityGroup":                        define(Server.CreateSecurityGroup, Operation{Name: "CreateSecurityGroup", HasDryRun: true}),
-	"CreateSnapshot":                             define(Server.CreateSnapshot, Operation{Name: "CreateSnapshot", HasDryRun: true}),
-	"CreateSnapshots":                            define(Server.CreateSnapshots, Operation{Name: "CreateSnapshots", HasDryRun: true}),
-	"CreateSubnet":                               define(Server.CreateSubnet, Operation{Name: "CreateSubnet", HasDryRun: true}),
-	"CreateTags":                                 define(Server.CreateTags, Operation{Name: "CreateTags", HasDryRun: true}),
-	"CreateVolume":                               define(Server.CreateVolume, Operation{Name: "CreateVolume", HasDryRun: true, MaxToken: 64}),
-	"CreateVpc":                                  define(Server.CreateVpc, Operation{Name: "CreateVpc", HasDryRun: true}),
-	"DeleteKeyPair":                              define(Server.DeleteKeyPair, Operation{Name: "DeleteKeyPair", HasDryRun: true}),
-	"DeleteLaunchTemplate":                       define(Server.DeleteLaunchTemplate, Operation{Name: "DeleteLaunchTemplate", HasDryRun: true}),
-	"DeleteLaunchTemplateVersions":               define(Server.DeleteLaunchTemplateVersions, Operation{Name: "DeleteLaunchTemplateVersions", HasDryRun: true}),
-	"DeleteSecurityGroup":                        define(Server.DeleteSecurityGroup, Operation{Name: "DeleteSecurityGroup", HasDryRun: true}),
-	"DeleteSnapshot":                             define(Server.DeleteSnapshot, Operation{Name: "DeleteSnapshot", HasDryRun: true}),
-	"DeleteSubnet":                               define(Server.DeleteSubnet, Operation{Name: "DeleteSubnet", HasDryRun: true}),
-	"DeleteTags":                                 define(Server.DeleteTags, Operation{Name: "DeleteTags", HasDryRun: true}),
-	"DeleteVolume":                               define(Server.DeleteVolume, Operation{Name: "DeleteVolume", HasDryRun: true}),
-	"DeleteVpc":                                  define(Server.DeleteVpc, Operation{Name: "DeleteVpc", HasDryRun: true}),
-	"DeregisterImage":                            define(Server.DeregisterImage, Operation{Name: "DeregisterImage", HasDryRun: true}),
-	"DescribeAccountAttributes":                  define(Server.DescribeAccountAttributes, Operation{Name: "DescribeAccountAttributes", HasDryRun: true}),
-	"DescribeAddresses":                          define(Server.DescribeAddresses, Operation{Name: "DescribeAddresses", HasDryRun: true}),
-	"DescribeAvailabilityZones":                  define(Server.DescribeAvailabilityZones, Operation{Name: "DescribeAvailabilityZones", HasDryRun: true}),
-	"DescribeImageAttribute":                     define(Server.DescribeImageAttribute, Operation{Name: "DescribeImageAttribute", HasDryRun: true}),
-	"DescribeImages":                             define(Server.DescribeImages, Operation{Name: "DescribeImages", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeInstanceAttribute":                  define(Server.DescribeInstanceAttribute, Operation{Name: "DescribeInstanceAttribute", HasDryRun: true}),
-	"DescribeInstanceCreditSpecifications":       define(Server.DescribeInstanceCreditSpecifications, Operation{Name: "DescribeInstanceCreditSpecifications", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeInstanceStatus":                     define(Server.DescribeInstanceStatus, Operation{Name: "DescribeInstanceStatus", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeInstanceTypeOfferings":              define(Server.DescribeInstanceTypeOfferings, Operation{Name: "DescribeInstanceTypeOfferings", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeInstanceTypes":                      define(Server.DescribeInstanceTypes, Operation{Name: "DescribeInstanceTypes", HasDryRun: true, MinResults: 5, MaxResults: 100}),
-	"DescribeInstances":                          define(Server.DescribeInstances, Operation{Name: "DescribeInstances", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeKeyPairs":                           define(Server.DescribeKeyPairs, Operation{Name: "DescribeKeyPairs", HasDryRun: true}),
-	"DescribeLaunchTemplateVersions":             define(Server.DescribeLaunchTemplateVersions, Operation{Name: "DescribeLaunchTemplateVersions", HasDryRun: true, MinResults: 1, MaxResults: 200}),
-	"DescribeLaunchTemplates":                    define(Server.DescribeLaunchTemplates, Operation{Name: "DescribeLaunchTemplates", HasDryRun: true, MinResults: 1, MaxResults: 200}),
-	"DescribeNetworkInterfaces":                  define(Server.DescribeNetworkInterfaces, Operation{Name: "DescribeNetworkInterfaces", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeRegions":                            define(Server.DescribeRegions, Operation{Name: "DescribeRegions", HasDryRun: true}),
-	"DescribeReplaceRootVolumeTasks":             define(Server.DescribeReplaceRootVolumeTasks, Operation{Name: "DescribeReplaceRootVolumeTasks", HasDryRun: true, MinResults: 1, MaxResults: 50}),
-	"DescribeSecurityGroupRules":                 define(Server.DescribeSecurityGroupRules, Operation{Name: "DescribeSecurityGroupRules", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeSecurityGroups":                     define(Server.DescribeSecurityGroups, Operation{Name: "DescribeSecurityGroups", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeSnapshotAttribute":                  define(Server.DescribeSnapshotAttribute, Operation{Name: "DescribeSnapshotAttribute", HasDryRun: true}),
-	"DescribeSnapshots":                          define(Server.DescribeSnapshots, Operation{Name: "DescribeSnapshots", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeSubnets":                            define(Server.DescribeSubnets, Operation{Name: "DescribeSubnets", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeTags":                               define(Server.DescribeTags, Operation{Name: "DescribeTags", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeVolumeAttribute":                    define(Server.DescribeVolumeAttribute, Operation{Name: "DescribeVolumeAttribute", HasDryRun: true}),
-	"DescribeVolumeStatus":                       define(Server.DescribeVolumeStatus, Operation{Name: "DescribeVolumeStatus", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeVolumes":                            define(Server.DescribeVolumes, Operation{Name: "DescribeVolumes", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DescribeVolumesModifications":               define(Server.DescribeVolumesModifications, Operation{Name: "DescribeVolumesModifications", HasDryRun: true, MinResults: 1, MaxResults: 500}),
-	"DescribeVpcAttribute":                       define(Server.DescribeVpcAttribute, Operation{Name: "DescribeVpcAttribute", HasDryRun: true}),
-	"DescribeVpcs":                               define(Server.DescribeVpcs, Operation{Name: "DescribeVpcs", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
-	"DetachVolume":                               define(Server.DetachVolume, Operation{Name: "DetachVolume", HasDryRun: true}),
-	"DisableImageDeprecation":                    define(Server.DisableImageDeprecation, Operation{Name: "DisableImageDeprecation", HasDryRun: true}),
-	"DisassociateAddress":                        define(Server.DisassociateAddress, Operation{Name: "DisassociateAddress", HasDryRun: true}),
-	"EnableImageDeprecation":                     define(Server.EnableImageDeprecation, Operation{Name: "EnableImageDeprecation", HasDryRun: true}),
-	"EnableVolumeIO":                             define(Server.EnableVolumeIO, Operation{Name: "EnableVolumeIO", HasDryRun: true}),
-	"GetConsoleOutput":                           define(Server.GetConsoleOutput, Operation{Name: "GetConsoleOutput", HasDryRun: true}),
-	"GetConsoleScreenshot":                       define(Server.GetConsoleScreenshot, Operation{Name: "GetConsoleScreenshot", HasDryRun: true}),
-	"GetEbsEncryptionByDefault":                  define(Server.GetEbsEncryptionByDefault, Operation{Name: "GetEbsEncryptionByDefault", HasDryRun: true}),
-	"GetLaunchTemplateData":                      define(Server.GetLaunchTemplateData, Operation{Name: "GetLaunchTemplateData", HasDryRun: true}),
-	"GetPasswordData":                            define(Server.GetPasswordData, Operation{Name: "GetPasswordData", HasDryRun: true}),
-	"ImportKeyPair":                              define(Server.ImportKeyPair, Operation{Name: "ImportKeyPair", HasDryRun: true}),
-	"ModifyImageAttribute":                       define(Server.ModifyImageAttribute, Operation{Name: "ModifyImageAttribute", HasDryRun: true}),
-	"ModifyInstanceAttribute":                    define(Server.ModifyInstanceAttribute, Operation{Name: "ModifyInstanceAttribute", HasDryRun: true}),
-	"ModifyInstanceCreditSpecification":          define(Server.ModifyInstanceCreditSpecification, Operation{Name: "ModifyInstanceCreditSpecification", HasDryRun: true, MaxToken: 64}),
-	"ModifyInstanceMetadataOptions":              define(Server.ModifyInstanceMetadataOptions, Operation{Name: "ModifyInstanceMetadataOptions", HasDryRun: true}),
-	"ModifyLaunchTemplate":                       define(Server.ModifyLaunchTemplate, Operation{Name: "ModifyLaunchTemplate", HasDryRun: true, MaxToken: 64}),
-	"ModifySecurityGroupRules":                   define(Server.ModifySecurityGroupRules, Operation{Name: "ModifySecurityGroupRules", HasDryRun: true}),
-	"ModifySnapshotAttribute":                    define(Server.ModifySnapshotAttribute, Operation{Name: "ModifySnapshotAttribute", HasDryRun: true}),
-	"ModifySubnetAttribute":                      define(Server.ModifySubnetAttribute, Operation{Name: "ModifySubnetAttribute"}),
-	"ModifyVolume":                               define(Server.ModifyVolume, Operation{Name: "ModifyVolume", HasDryRun: true}),
-	"ModifyVolumeAttribute":                      define(Server.ModifyVolumeAttribute, Operation{Name: "ModifyVolumeAttribute", HasDryRun: true}),
-	"ModifyVpcAttribute":                         define(Server.ModifyVpcAttribute, Operation{Name: "ModifyVpcAttribute"}),
-	"MonitorInstances":                           define(Server.MonitorInstances, Operation{Name: "MonitorInstances", HasDryRun: true}),
-	"RebootInstances":                            define(Server.RebootInstances, Operation{Name: "RebootInstances", HasDryRun: true}),
-	"RegisterImage":                              define(Server.RegisterImage, Operation{Name: "RegisterImage", HasDryRun: true}),
-	"ReleaseAddress":                             define(Server.ReleaseAddress, Operation{Name: "ReleaseAddress", HasDryRun: true}),
-	"ResetImageAttribute":                        define(Server.ResetImageAttribute, Operation{Name: "ResetImageAttribute", HasDryRun: true}),
-	"ResetInstanceAttribute":                     define(Server.ResetInstanceAttribute, Operation{Name: "ResetInstanceAttribute", HasDryRun: true}),
-	"ResetSnapshotAttribute":                     define(Server.ResetSnapshotAttribute, Operation{Name: "ResetSnapshotAttribute", HasDryRun: true}),
-	"RevokeSecurityGroupEgress":                  define(Server.RevokeSecurityGroupEgress, Operation{Name: "RevokeSecurityGroupEgress", HasDryRun: true}),
-	"RevokeSecurityGroupIngress":                 define(Server.RevokeSecurityGroupIngress, Operation{Name: "RevokeSecurityGroupIngress", HasDryRun: true}),
-	"RunInstances":                               define(Server.RunInstances, Operation{Name: "RunInstances", HasDryRun: true, MaxToken: 64}),
-	"StartInstances":                             define(Server.StartInstances, Operation{Name: "StartInstances", HasDryRun: true}),
-	"StopInstances":                              define(Server.StopInstances, Operation{Name: "StopInstances", HasDryRun: true}),
-	"TerminateInstances":                         define(Server.TerminateInstances, Operation{Name: "TerminateInstances", HasDryRun: true}),
-	"UnmonitorInstances":                         define(Server.UnmonitorInstances, Operation{Name: "UnmonitorInstances", HasDryRun: true}),
-	"UpdateSecurityGroupRuleDescriptionsEgress":  define(Server.UpdateSecurityGroupRuleDescriptionsEgress, Operation{Name: "UpdateSecurityGroupRuleDescriptionsEgress", HasDryRun: true}),
-	"UpdateSecurityGroupRuleDescriptionsIngress": define(Server.UpdateSecurityGroupRuleDescriptionsIngress, Operation{Name: "UpdateSecurityGroupRuleDescriptionsIngress", HasDryRun: true}),
+	"AllocateAddress":                             define(Server.AllocateAddress, Operation{Name: "AllocateAddress", HasDryRun: true}),
+	"AssociateAddress":                            define(Server.AssociateAddress, Operation{Name: "AssociateAddress", HasDryRun: true}),
+	"AttachVolume":                                define(Server.AttachVolume, Operation{Name: "AttachVolume", HasDryRun: true}),
+	"AuthorizeSecurityGroupEgress":                define(Server.AuthorizeSecurityGroupEgress, Operation{Name: "AuthorizeSecurityGroupEgress", HasDryRun: true}),
+	"AuthorizeSecurityGroupIngress":               define(Server.AuthorizeSecurityGroupIngress, Operation{Name: "AuthorizeSecurityGroupIngress", HasDryRun: true}),
+	"CancelImageLaunchPermission":                 define(Server.CancelImageLaunchPermission, Operation{Name: "CancelImageLaunchPermission", HasDryRun: true}),
+	"CopyImage":                                   define(Server.CopyImage, Operation{Name: "CopyImage", HasDryRun: true, MaxToken: 128}),
+	"CopySnapshot":                                define(Server.CopySnapshot, Operation{Name: "CopySnapshot", HasDryRun: true}),
+	"CreateDefaultVpc":                            define(Server.CreateDefaultVpc, Operation{Name: "CreateDefaultVpc", HasDryRun: true}),
+	"CreateImage":                                 define(Server.CreateImage, Operation{Name: "CreateImage", HasDryRun: true}),
+	"CreateImageUsageReport":                      define(Server.CreateImageUsageReport, Operation{Name: "CreateImageUsageReport", HasDryRun: true, MaxToken: 128}),
+	"CreateKeyPair":                               define(Server.CreateKeyPair, Operation{Name: "CreateKeyPair", HasDryRun: true}),
+	"CreateLaunchTemplate":                        define(Server.CreateLaunchTemplate, Operation{Name: "CreateLaunchTemplate", HasDryRun: true, MaxToken: 64}),
+	"CreateLaunchTemplateVersion":                 define(Server.CreateLaunchTemplateVersion, Operation{Name: "CreateLaunchTemplateVersion", HasDryRun: true, MaxToken: 64}),
+	"CreateReplaceRootVolumeTask":                 define(Server.CreateReplaceRootVolumeTask, Operation{Name: "CreateReplaceRootVolumeTask", HasDryRun: true, MaxToken: 64}),
+	"CreateSecurityGroup":                         define(Server.CreateSecurityGroup, Operation{Name: "CreateSecurityGroup", HasDryRun: true}),
+	"CreateSnapshot":                              define(Server.CreateSnapshot, Operation{Name: "CreateSnapshot", HasDryRun: true}),
+	"CreateSnapshots":                             define(Server.CreateSnapshots, Operation{Name: "CreateSnapshots", HasDryRun: true}),
+	"CreateSubnet":                                define(Server.CreateSubnet, Operation{Name: "CreateSubnet", HasDryRun: true}),
+	"CreateTags":                                  define(Server.CreateTags, Operation{Name: "CreateTags", HasDryRun: true}),
+	"CreateVolume":                                define(Server.CreateVolume, Operation{Name: "CreateVolume", HasDryRun: true, MaxToken: 64}),
+	"CreateVpc":                                   define(Server.CreateVpc, Operation{Name: "CreateVpc", HasDryRun: true}),
+	"DeleteImageUsageReport":                      define(Server.DeleteImageUsageReport, Operation{Name: "DeleteImageUsageReport", HasDryRun: true}),
+	"DeleteKeyPair":                               define(Server.DeleteKeyPair, Operation{Name: "DeleteKeyPair", HasDryRun: true}),
+	"DeleteLaunchTemplate":                        define(Server.DeleteLaunchTemplate, Operation{Name: "DeleteLaunchTemplate", HasDryRun: true}),
+	"DeleteLaunchTemplateVersions":                define(Server.DeleteLaunchTemplateVersions, Operation{Name: "DeleteLaunchTemplateVersions", HasDryRun: true}),
+	"DeleteSecurityGroup":                         define(Server.DeleteSecurityGroup, Operation{Name: "DeleteSecurityGroup", HasDryRun: true}),
+	"DeleteSnapshot":                              define(Server.DeleteSnapshot, Operation{Name: "DeleteSnapshot", HasDryRun: true}),
+	"DeleteSubnet":                                define(Server.DeleteSubnet, Operation{Name: "DeleteSubnet", HasDryRun: true}),
+	"DeleteTags":                                  define(Server.DeleteTags, Operation{Name: "DeleteTags", HasDryRun: true}),
+	"DeleteVolume":                                define(Server.DeleteVolume, Operation{Name: "DeleteVolume", HasDryRun: true}),
+	"DeleteVpc":                                   define(Server.DeleteVpc, Operation{Name: "DeleteVpc", HasDryRun: true}),
+	"DeregisterImage":                             define(Server.DeregisterImage, Operation{Name: "DeregisterImage", HasDryRun: true}),
+	"DescribeAccountAttributes":                   define(Server.DescribeAccountAttributes, Operation{Name: "DescribeAccountAttributes", HasDryRun: true}),
+	"DescribeAddresses":                           define(Server.DescribeAddresses, Operation{Name: "DescribeAddresses", HasDryRun: true}),
+	"DescribeAvailabilityZones":                   define(Server.DescribeAvailabilityZones, Operation{Name: "DescribeAvailabilityZones", HasDryRun: true}),
+	"DescribeFastLaunchImages":                    define(Server.DescribeFastLaunchImages, Operation{Name: "DescribeFastLaunchImages", HasDryRun: true, MinResults: 0, MaxResults: 200}),
+	"DescribeImageAttribute":                      define(Server.DescribeImageAttribute, Operation{Name: "DescribeImageAttribute", HasDryRun: true}),
+	"DescribeImageReferences":                     define(Server.DescribeImageReferences, Operation{Name: "DescribeImageReferences", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeImageUsageReportEntries":             define(Server.DescribeImageUsageReportEntries, Operation{Name: "DescribeImageUsageReportEntries", HasDryRun: true, MinResults: 1, MaxResults: 1000}),
+	"DescribeImageUsageReports":                   define(Server.DescribeImageUsageReports, Operation{Name: "DescribeImageUsageReports", HasDryRun: true, MinResults: 1, MaxResults: 1000}),
+	"DescribeImages":                              define(Server.DescribeImages, Operation{Name: "DescribeImages", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeInstanceAttribute":                   define(Server.DescribeInstanceAttribute, Operation{Name: "DescribeInstanceAttribute", HasDryRun: true}),
+	"DescribeInstanceCreditSpecifications":        define(Server.DescribeInstanceCreditSpecifications, Operation{Name: "DescribeInstanceCreditSpecifications", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeInstanceImageMetadata":               define(Server.DescribeInstanceImageMetadata, Operation{Name: "DescribeInstanceImageMetadata", HasDryRun: true, MinResults: 1, MaxResults: 1000}),
+	"DescribeInstanceStatus":                      define(Server.DescribeInstanceStatus, Operation{Name: "DescribeInstanceStatus", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeInstanceTypeOfferings":               define(Server.DescribeInstanceTypeOfferings, Operation{Name: "DescribeInstanceTypeOfferings", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeInstanceTypes":                       define(Server.DescribeInstanceTypes, Operation{Name: "DescribeInstanceTypes", HasDryRun: true, MinResults: 5, MaxResults: 100}),
+	"DescribeInstances":                           define(Server.DescribeInstances, Operation{Name: "DescribeInstances", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeKeyPairs":                            define(Server.DescribeKeyPairs, Operation{Name: "DescribeKeyPairs", HasDryRun: true}),
+	"DescribeLaunchTemplateVersions":              define(Server.DescribeLaunchTemplateVersions, Operation{Name: "DescribeLaunchTemplateVersions", HasDryRun: true, MinResults: 1, MaxResults: 200}),
+	"DescribeLaunchTemplates":                     define(Server.DescribeLaunchTemplates, Operation{Name: "DescribeLaunchTemplates", HasDryRun: true, MinResults: 1, MaxResults: 200}),
+	"DescribeNetworkInterfaces":                   define(Server.DescribeNetworkInterfaces, Operation{Name: "DescribeNetworkInterfaces", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeRegions":                             define(Server.DescribeRegions, Operation{Name: "DescribeRegions", HasDryRun: true}),
+	"DescribeReplaceRootVolumeTasks":              define(Server.DescribeReplaceRootVolumeTasks, Operation{Name: "DescribeReplaceRootVolumeTasks", HasDryRun: true, MinResults: 1, MaxResults: 50}),
+	"DescribeSecurityGroupRules":                  define(Server.DescribeSecurityGroupRules, Operation{Name: "DescribeSecurityGroupRules", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeSecurityGroups":                      define(Server.DescribeSecurityGroups, Operation{Name: "DescribeSecurityGroups", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeSnapshotAttribute":                   define(Server.DescribeSnapshotAttribute, Operation{Name: "DescribeSnapshotAttribute", HasDryRun: true}),
+	"DescribeSnapshots":                           define(Server.DescribeSnapshots, Operation{Name: "DescribeSnapshots", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeSubnets":                             define(Server.DescribeSubnets, Operation{Name: "DescribeSubnets", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeTags":                                define(Server.DescribeTags, Operation{Name: "DescribeTags", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeVolumeAttribute":                     define(Server.DescribeVolumeAttribute, Operation{Name: "DescribeVolumeAttribute", HasDryRun: true}),
+	"DescribeVolumeStatus":                        define(Server.DescribeVolumeStatus, Operation{Name: "DescribeVolumeStatus", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeVolumes":                             define(Server.DescribeVolumes, Operation{Name: "DescribeVolumes", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DescribeVolumesModifications":                define(Server.DescribeVolumesModifications, Operation{Name: "DescribeVolumesModifications", HasDryRun: true, MinResults: 1, MaxResults: 500}),
+	"DescribeVpcAttribute":                        define(Server.DescribeVpcAttribute, Operation{Name: "DescribeVpcAttribute", HasDryRun: true}),
+	"DescribeVpcs":                                define(Server.DescribeVpcs, Operation{Name: "DescribeVpcs", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"DetachVolume":                                define(Server.DetachVolume, Operation{Name: "DetachVolume", HasDryRun: true}),
+	"DisableAllowedImagesSettings":                define(Server.DisableAllowedImagesSettings, Operation{Name: "DisableAllowedImagesSettings", HasDryRun: true}),
+	"DisableFastLaunch":                           define(Server.DisableFastLaunch, Operation{Name: "DisableFastLaunch", HasDryRun: true}),
+	"DisableImage":                                define(Server.DisableImage, Operation{Name: "DisableImage", HasDryRun: true}),
+	"DisableImageBlockPublicAccess":               define(Server.DisableImageBlockPublicAccess, Operation{Name: "DisableImageBlockPublicAccess", HasDryRun: true}),
+	"DisableImageDeprecation":                     define(Server.DisableImageDeprecation, Operation{Name: "DisableImageDeprecation", HasDryRun: true}),
+	"DisableImageDeregistrationProtection":        define(Server.DisableImageDeregistrationProtection, Operation{Name: "DisableImageDeregistrationProtection", HasDryRun: true}),
+	"DisassociateAddress":                         define(Server.DisassociateAddress, Operation{Name: "DisassociateAddress", HasDryRun: true}),
+	"EnableAllowedImagesSettings":                 define(Server.EnableAllowedImagesSettings, Operation{Name: "EnableAllowedImagesSettings", HasDryRun: true}),
+	"EnableFastLaunch":                            define(Server.EnableFastLaunch, Operation{Name: "EnableFastLaunch", HasDryRun: true}),
+	"EnableImage":                                 define(Server.EnableImage, Operation{Name: "EnableImage", HasDryRun: true}),
+	"EnableImageBlockPublicAccess":                define(Server.EnableImageBlockPublicAccess, Operation{Name: "EnableImageBlockPublicAccess", HasDryRun: true}),
+	"EnableImageDeprecation":                      define(Server.EnableImageDeprecation, Operation{Name: "EnableImageDeprecation", HasDryRun: true}),
+	"EnableImageDeregistrationProtection":         define(Server.EnableImageDeregistrationProtection, Operation{Name: "EnableImageDeregistrationProtection", HasDryRun: true}),
+	"EnableVolumeIO":                              define(Server.EnableVolumeIO, Operation{Name: "EnableVolumeIO", HasDryRun: true}),
+	"GetAllowedImagesSettings":                    define(Server.GetAllowedImagesSettings, Operation{Name: "GetAllowedImagesSettings", HasDryRun: true}),
+	"GetConsoleOutput":                            define(Server.GetConsoleOutput, Operation{Name: "GetConsoleOutput", HasDryRun: true}),
+	"GetConsoleScreenshot":                        define(Server.GetConsoleScreenshot, Operation{Name: "GetConsoleScreenshot", HasDryRun: true}),
+	"GetEbsEncryptionByDefault":                   define(Server.GetEbsEncryptionByDefault, Operation{Name: "GetEbsEncryptionByDefault", HasDryRun: true}),
+	"GetImageAncestry":                            define(Server.GetImageAncestry, Operation{Name: "GetImageAncestry", HasDryRun: true}),
+	"GetImageBlockPublicAccessState":              define(Server.GetImageBlockPublicAccessState, Operation{Name: "GetImageBlockPublicAccessState", HasDryRun: true}),
+	"GetLaunchTemplateData":                       define(Server.GetLaunchTemplateData, Operation{Name: "GetLaunchTemplateData", HasDryRun: true}),
+	"GetPasswordData":                             define(Server.GetPasswordData, Operation{Name: "GetPasswordData", HasDryRun: true}),
+	"ImportKeyPair":                               define(Server.ImportKeyPair, Operation{Name: "ImportKeyPair", HasDryRun: true}),
+	"ListImagesInRecycleBin":                      define(Server.ListImagesInRecycleBin, Operation{Name: "ListImagesInRecycleBin", HasDryRun: true, MinResults: 1, MaxResults: 1000}),
+	"ModifyImageAttribute":                        define(Server.ModifyImageAttribute, Operation{Name: "ModifyImageAttribute", HasDryRun: true}),
+	"ModifyInstanceAttribute":                     define(Server.ModifyInstanceAttribute, Operation{Name: "ModifyInstanceAttribute", HasDryRun: true}),
+	"ModifyInstanceCreditSpecification":           define(Server.ModifyInstanceCreditSpecification, Operation{Name: "ModifyInstanceCreditSpecification", HasDryRun: true, MaxToken: 64}),
+	"ModifyInstanceMetadataOptions":               define(Server.ModifyInstanceMetadataOptions, Operation{Name: "ModifyInstanceMetadataOptions", HasDryRun: true}),
+	"ModifyLaunchTemplate":                        define(Server.ModifyLaunchTemplate, Operation{Name: "ModifyLaunchTemplate", HasDryRun: true, MaxToken: 64}),
+	"ModifySecurityGroupRules":                    define(Server.ModifySecurityGroupRules, Operation{Name: "ModifySecurityGroupRules", HasDryRun: true}),
+	"ModifySnapshotAttribute":                     define(Server.ModifySnapshotAttribute, Operation{Name: "ModifySnapshotAttribute", HasDryRun: true}),
+	"ModifySubnetAttribute":                       define(Server.ModifySubnetAttribute, Operation{Name: "ModifySubnetAttribute"}),
+	"ModifyVolume":                                define(Server.ModifyVolume, Operation{Name: "ModifyVolume", HasDryRun: true}),
+	"ModifyVolumeAttribute":                       define(Server.ModifyVolumeAttribute, Operation{Name: "ModifyVolumeAttribute", HasDryRun: true}),
+	"ModifyVpcAttribute":                          define(Server.ModifyVpcAttribute, Operation{Name: "ModifyVpcAttribute"}),
+	"MonitorInstances":                            define(Server.MonitorInstances, Operation{Name: "MonitorInstances", HasDryRun: true}),
+	"RebootInstances":                             define(Server.RebootInstances, Operation{Name: "RebootInstances", HasDryRun: true}),
+	"RegisterImage":                               define(Server.RegisterImage, Operation{Name: "RegisterImage", HasDryRun: true}),
+	"ReleaseAddress":                              define(Server.ReleaseAddress, Operation{Name: "ReleaseAddress", HasDryRun: true}),
+	"ReplaceImageCriteriaInAllowedImagesSettings": define(Server.ReplaceImageCriteriaInAllowedImagesSettings, Operation{Name: "ReplaceImageCriteriaInAllowedImagesSettings", HasDryRun: true}),
+	"ResetImageAttribute":                         define(Server.ResetImageAttribute, Operation{Name: "ResetImageAttribute", HasDryRun: true}),
+	"ResetInstanceAttribute":                      define(Server.ResetInstanceAttribute, Operation{Name: "ResetInstanceAttribute", HasDryRun: true}),
+	"ResetSnapshotAttribute":                      define(Server.ResetSnapshotAttribute, Operation{Name: "ResetSnapshotAttribute", HasDryRun: true}),
+	"RestoreImageFromRecycleBin":                  define(Server.RestoreImageFromRecycleBin, Operation{Name: "RestoreImageFromRecycleBin", HasDryRun: true}),
+	"RevokeSecurityGroupEgress":                   define(Server.RevokeSecurityGroupEgress, Operation{Name: "RevokeSecurityGroupEgress", HasDryRun: true}),
+	"RevokeSecurityGroupIngress":                  define(Server.RevokeSecurityGroupIngress, Operation{Name: "RevokeSecurityGroupIngress", HasDryRun: true}),
+	"RunInstances":                                define(Server.RunInstances, Operation{Name: "RunInstances", HasDryRun: true, MaxToken: 64}),
+	"StartInstances":                              define(Server.StartInstances, Operation{Name: "StartInstances", HasDryRun: true}),
+	"StopInstances":                               define(Server.StopInstances, Operation{Name: "StopInstances", HasDryRun: true}),
+	"TerminateInstances":                          define(Server.TerminateInstances, Operation{Name: "TerminateInstances", HasDryRun: true}),
+	"UnmonitorInstances":                          define(Server.UnmonitorInstances, Operation{Name: "UnmonitorInstances", HasDryRun: true}),
+	"UpdateSecurityGroupRuleDescriptionsEgress":   define(Server.UpdateSecurityGroupRuleDescriptionsEgress, Operation{Name: "UpdateSecurityGroupRuleDescriptionsEgress", HasDryRun: true}),
+	"UpdateSecurityGroupRuleDescriptionsIngress":  define(Server.UpdateSecurityGroupRuleDescriptionsIngress, Operation{Name: "UpdateSecurityGroupRuleDescriptionsIngress", HasDryRun: true}),
 }

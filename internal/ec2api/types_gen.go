@@ -111,6 +111,17 @@ type AuthorizeSecurityGroupIngressOutput struct {
 	SecurityGroupRules []SecurityGroupRule `xml:"securityGroupRuleSet>item"`
 }
 
+// CancelImageLaunchPermissionInput is the request of CancelImageLaunchPermission: shape CancelImageLaunchPermissionRequest.
+type CancelImageLaunchPermissionInput struct {
+	DryRun  *bool   `query:"DryRun"`
+	ImageId *string `query:"ImageId" valid:"required"`
+}
+
+// CancelImageLaunchPermissionOutput is the answer of CancelImageLaunchPermission: shape CancelImageLaunchPermissionResult.
+type CancelImageLaunchPermissionOutput struct {
+	Return *bool `xml:"return"`
+}
+
 // CopyImageInput is the request of CopyImage: shape CopyImageRequest.
 type CopyImageInput struct {
 	ClientToken                           *string            `query:"ClientToken" valid:"max=128"`
@@ -181,6 +192,21 @@ type CreateImageInput struct {
 // CreateImageOutput is the answer of CreateImage: shape CreateImageResult.
 type CreateImageOutput struct {
 	ImageId *string `xml:"imageId"`
+}
+
+// CreateImageUsageReportInput is the request of CreateImageUsageReport: shape CreateImageUsageReportRequest.
+type CreateImageUsageReportInput struct {
+	AccountIds        []string                        `query:"AccountId" valid:"items=200"`
+	ClientToken       *string                         `query:"ClientToken" valid:"max=128"`
+	DryRun            *bool                           `query:"DryRun"`
+	ImageId           *string                         `query:"ImageId" valid:"required"`
+	ResourceTypes     []ImageUsageResourceTypeRequest `query:"ResourceType" valid:"required"`
+	TagSpecifications []TagSpecification              `query:"TagSpecification"`
+}
+
+// CreateImageUsageReportOutput is the answer of CreateImageUsageReport: shape CreateImageUsageReportResult.
+type CreateImageUsageReportOutput struct {
+	ReportId *string `xml:"reportId"`
 }
 
 // CreateKeyPairInput is the request of CreateKeyPair: shape CreateKeyPairRequest.
@@ -421,6 +447,17 @@ type CreateVpcOutput struct {
 	Vpc *Vpc `xml:"vpc"`
 }
 
+// DeleteImageUsageReportInput is the request of DeleteImageUsageReport: shape DeleteImageUsageReportRequest.
+type DeleteImageUsageReportInput struct {
+	DryRun   *bool   `query:"DryRun"`
+	ReportId *string `query:"ReportId" valid:"required"`
+}
+
+// DeleteImageUsageReportOutput is the answer of DeleteImageUsageReport: shape DeleteImageUsageReportResult.
+type DeleteImageUsageReportOutput struct {
+	Return *bool `xml:"return"`
+}
+
 // DeleteKeyPairInput is the request of DeleteKeyPair: shape DeleteKeyPairRequest.
 type DeleteKeyPairInput struct {
 	DryRun    *bool   `query:"DryRun"`
@@ -570,6 +607,21 @@ type DescribeAvailabilityZonesOutput struct {
 	AvailabilityZones []AvailabilityZone `xml:"availabilityZoneInfo>item"`
 }
 
+// DescribeFastLaunchImagesInput is the request of DescribeFastLaunchImages: shape DescribeFastLaunchImagesRequest.
+type DescribeFastLaunchImagesInput struct {
+	DryRun     *bool    `query:"DryRun"`
+	Filters    []Filter `query:"Filter"`
+	ImageIds   []string `query:"ImageId"`
+	MaxResults *int32   `query:"MaxResults"`
+	NextToken  *string  `query:"NextToken"`
+}
+
+// DescribeFastLaunchImagesOutput is the answer of DescribeFastLaunchImages: shape DescribeFastLaunchImagesResult.
+type DescribeFastLaunchImagesOutput struct {
+	FastLaunchImages []DescribeFastLaunchImagesSuccessItem `xml:"fastLaunchImageSet>item"`
+	NextToken        *string                               `xml:"nextToken"`
+}
+
 // DescribeImageAttributeInput is the request of DescribeImageAttribute: shape DescribeImageAttributeRequest.
 type DescribeImageAttributeInput struct {
 	Attribute *string `query:"Attribute" valid:"required,enum=ImageAttributeName"`
@@ -593,6 +645,54 @@ type DescribeImageAttributeOutput struct {
 	SriovNetSupport          *AttributeValue      `xml:"sriovNetSupport"`
 	TpmSupport               *AttributeValue      `xml:"tpmSupport"`
 	UefiData                 *AttributeValue      `xml:"uefiData"`
+}
+
+// DescribeImageReferencesInput is the request of DescribeImageReferences: shape DescribeImageReferencesRequest.
+type DescribeImageReferencesInput struct {
+	DryRun                  *bool                 `query:"DryRun"`
+	ImageIds                []string              `query:"ImageId" valid:"required,items=10"`
+	IncludeAllResourceTypes *bool                 `query:"IncludeAllResourceTypes"`
+	MaxResults              *int32                `query:"MaxResults"`
+	NextToken               *string               `query:"NextToken"`
+	ResourceTypes           []ResourceTypeRequest `query:"ResourceType"`
+}
+
+// DescribeImageReferencesOutput is the answer of DescribeImageReferences: shape DescribeImageReferencesResult.
+type DescribeImageReferencesOutput struct {
+	ImageReferences []ImageReference `xml:"imageReferenceSet>item"`
+	NextToken       *string          `xml:"nextToken"`
+}
+
+// DescribeImageUsageReportEntriesInput is the request of DescribeImageUsageReportEntries: shape DescribeImageUsageReportEntriesRequest.
+type DescribeImageUsageReportEntriesInput struct {
+	DryRun     *bool    `query:"DryRun"`
+	Filters    []Filter `query:"Filter"`
+	ImageIds   []string `query:"ImageId" valid:"items=200"`
+	MaxResults *int32   `query:"MaxResults"`
+	NextToken  *string  `query:"NextToken"`
+	ReportIds  []string `query:"ReportId" valid:"items=200"`
+}
+
+// DescribeImageUsageReportEntriesOutput is the answer of DescribeImageUsageReportEntries: shape DescribeImageUsageReportEntriesResult.
+type DescribeImageUsageReportEntriesOutput struct {
+	ImageUsageReportEntries []ImageUsageReportEntry `xml:"imageUsageReportEntrySet>item"`
+	NextToken               *string                 `xml:"nextToken"`
+}
+
+// DescribeImageUsageReportsInput is the request of DescribeImageUsageReports: shape DescribeImageUsageReportsRequest.
+type DescribeImageUsageReportsInput struct {
+	DryRun     *bool    `query:"DryRun"`
+	Filters    []Filter `query:"Filter"`
+	ImageIds   []string `query:"ImageId" valid:"items=200"`
+	MaxResults *int32   `query:"MaxResults"`
+	NextToken  *string  `query:"NextToken"`
+	ReportIds  []string `query:"ReportId" valid:"items=200"`
+}
+
+// DescribeImageUsageReportsOutput is the answer of DescribeImageUsageReports: shape DescribeImageUsageReportsResult.
+type DescribeImageUsageReportsOutput struct {
+	ImageUsageReports []ImageUsageReport `xml:"imageUsageReportSet>item"`
+	NextToken         *string            `xml:"nextToken"`
 }
 
 // DescribeImagesInput is the request of DescribeImages: shape DescribeImagesRequest.
@@ -655,6 +755,21 @@ type DescribeInstanceCreditSpecificationsInput struct {
 type DescribeInstanceCreditSpecificationsOutput struct {
 	InstanceCreditSpecifications []InstanceCreditSpecification `xml:"instanceCreditSpecificationSet>item"`
 	NextToken                    *string                       `xml:"nextToken"`
+}
+
+// DescribeInstanceImageMetadataInput is the request of DescribeInstanceImageMetadata: shape DescribeInstanceImageMetadataRequest.
+type DescribeInstanceImageMetadataInput struct {
+	DryRun      *bool    `query:"DryRun"`
+	Filters     []Filter `query:"Filter"`
+	InstanceIds []string `query:"InstanceId"`
+	MaxResults  *int32   `query:"MaxResults"`
+	NextToken   *string  `query:"NextToken"`
+}
+
+// DescribeInstanceImageMetadataOutput is the answer of DescribeInstanceImageMetadata: shape DescribeInstanceImageMetadataResult.
+type DescribeInstanceImageMetadataOutput struct {
+	InstanceImageMetadata []InstanceImageMetadata `xml:"instanceImageMetadataSet>item"`
+	NextToken             *string                 `xml:"nextToken"`
 }
 
 // DescribeInstanceStatusInput is the request of DescribeInstanceStatus: shape DescribeInstanceStatusRequest.
@@ -1021,6 +1136,57 @@ type DetachVolumeOutput struct {
 	VolumeId              *string    `xml:"volumeId"`
 }
 
+// DisableAllowedImagesSettingsInput is the request of DisableAllowedImagesSettings: shape DisableAllowedImagesSettingsRequest.
+type DisableAllowedImagesSettingsInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// DisableAllowedImagesSettingsOutput is the answer of DisableAllowedImagesSettings: shape DisableAllowedImagesSettingsResult.
+type DisableAllowedImagesSettingsOutput struct {
+	AllowedImagesSettingsState *string `xml:"allowedImagesSettingsState"`
+}
+
+// DisableFastLaunchInput is the request of DisableFastLaunch: shape DisableFastLaunchRequest.
+type DisableFastLaunchInput struct {
+	DryRun  *bool   `query:"DryRun"`
+	Force   *bool   `query:"Force"`
+	ImageId *string `query:"ImageId" valid:"required"`
+}
+
+// DisableFastLaunchOutput is the answer of DisableFastLaunch: shape DisableFastLaunchResult.
+type DisableFastLaunchOutput struct {
+	ImageId               *string                                        `xml:"imageId"`
+	LaunchTemplate        *FastLaunchLaunchTemplateSpecificationResponse `xml:"launchTemplate"`
+	MaxParallelLaunches   *int32                                         `xml:"maxParallelLaunches"`
+	OwnerId               *string                                        `xml:"ownerId"`
+	ResourceType          *string                                        `xml:"resourceType"`
+	SnapshotConfiguration *FastLaunchSnapshotConfigurationResponse       `xml:"snapshotConfiguration"`
+	State                 *string                                        `xml:"state"`
+	StateTransitionReason *string                                        `xml:"stateTransitionReason"`
+	StateTransitionTime   *time.Time                                     `xml:"stateTransitionTime"`
+}
+
+// DisableImageInput is the request of DisableImage: shape DisableImageRequest.
+type DisableImageInput struct {
+	DryRun  *bool   `query:"DryRun"`
+	ImageId *string `query:"ImageId" valid:"required"`
+}
+
+// DisableImageOutput is the answer of DisableImage: shape DisableImageResult.
+type DisableImageOutput struct {
+	Return *bool `xml:"return"`
+}
+
+// DisableImageBlockPublicAccessInput is the request of DisableImageBlockPublicAccess: shape DisableImageBlockPublicAccessRequest.
+type DisableImageBlockPublicAccessInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// DisableImageBlockPublicAccessOutput is the answer of DisableImageBlockPublicAccess: shape DisableImageBlockPublicAccessResult.
+type DisableImageBlockPublicAccessOutput struct {
+	ImageBlockPublicAccessState *string `xml:"imageBlockPublicAccessState"`
+}
+
 // DisableImageDeprecationInput is the request of DisableImageDeprecation: shape DisableImageDeprecationRequest.
 type DisableImageDeprecationInput struct {
 	DryRun  *bool   `query:"DryRun"`
@@ -1032,6 +1198,17 @@ type DisableImageDeprecationOutput struct {
 	Return *bool `xml:"return"`
 }
 
+// DisableImageDeregistrationProtectionInput is the request of DisableImageDeregistrationProtection: shape DisableImageDeregistrationProtectionRequest.
+type DisableImageDeregistrationProtectionInput struct {
+	DryRun  *bool   `query:"DryRun"`
+	ImageId *string `query:"ImageId" valid:"required"`
+}
+
+// DisableImageDeregistrationProtectionOutput is the answer of DisableImageDeregistrationProtection: shape DisableImageDeregistrationProtectionResult.
+type DisableImageDeregistrationProtectionOutput struct {
+	Return *string `xml:"return"`
+}
+
 // DisassociateAddressInput is the request of DisassociateAddress: shape DisassociateAddressRequest.
 type DisassociateAddressInput struct {
 	AssociationId *string `query:"AssociationId"`
@@ -1041,6 +1218,62 @@ type DisassociateAddressInput struct {
 
 // DisassociateAddressOutput is the answer of DisassociateAddress, which has no members.
 type DisassociateAddressOutput struct{}
+
+// EnableAllowedImagesSettingsInput is the request of EnableAllowedImagesSettings: shape EnableAllowedImagesSettingsRequest.
+type EnableAllowedImagesSettingsInput struct {
+	AllowedImagesSettingsState *string `query:"AllowedImagesSettingsState" valid:"required,enum=AllowedImagesSettingsEnabledState"`
+	DryRun                     *bool   `query:"DryRun"`
+}
+
+// EnableAllowedImagesSettingsOutput is the answer of EnableAllowedImagesSettings: shape EnableAllowedImagesSettingsResult.
+type EnableAllowedImagesSettingsOutput struct {
+	AllowedImagesSettingsState *string `xml:"allowedImagesSettingsState"`
+}
+
+// EnableFastLaunchInput is the request of EnableFastLaunch: shape EnableFastLaunchRequest.
+type EnableFastLaunchInput struct {
+	DryRun                *bool                                         `query:"DryRun"`
+	ImageId               *string                                       `query:"ImageId" valid:"required"`
+	LaunchTemplate        *FastLaunchLaunchTemplateSpecificationRequest `query:"LaunchTemplate"`
+	MaxParallelLaunches   *int32                                        `query:"MaxParallelLaunches"`
+	ResourceType          *string                                       `query:"ResourceType"`
+	SnapshotConfiguration *FastLaunchSnapshotConfigurationRequest       `query:"SnapshotConfiguration"`
+}
+
+// EnableFastLaunchOutput is the answer of EnableFastLaunch: shape EnableFastLaunchResult.
+type EnableFastLaunchOutput struct {
+	ImageId               *string                                        `xml:"imageId"`
+	LaunchTemplate        *FastLaunchLaunchTemplateSpecificationResponse `xml:"launchTemplate"`
+	MaxParallelLaunches   *int32                                         `xml:"maxParallelLaunches"`
+	OwnerId               *string                                        `xml:"ownerId"`
+	ResourceType          *string                                        `xml:"resourceType"`
+	SnapshotConfiguration *FastLaunchSnapshotConfigurationResponse       `xml:"snapshotConfiguration"`
+	State                 *string                                        `xml:"state"`
+	StateTransitionReason *string                                        `xml:"stateTransitionReason"`
+	StateTransitionTime   *time.Time                                     `xml:"stateTransitionTime"`
+}
+
+// EnableImageInput is the request of EnableImage: shape EnableImageRequest.
+type EnableImageInput struct {
+	DryRun  *bool   `query:"DryRun"`
+	ImageId *string `query:"ImageId" valid:"required"`
+}
+
+// EnableImageOutput is the answer of EnableImage: shape EnableImageResult.
+type EnableImageOutput struct {
+	Return *bool `xml:"return"`
+}
+
+// EnableImageBlockPublicAccessInput is the request of EnableImageBlockPublicAccess: shape EnableImageBlockPublicAccessRequest.
+type EnableImageBlockPublicAccessInput struct {
+	DryRun                      *bool   `query:"DryRun"`
+	ImageBlockPublicAccessState *string `query:"ImageBlockPublicAccessState" valid:"required,enum=ImageBlockPublicAccessEnabledState"`
+}
+
+// EnableImageBlockPublicAccessOutput is the answer of EnableImageBlockPublicAccess: shape EnableImageBlockPublicAccessResult.
+type EnableImageBlockPublicAccessOutput struct {
+	ImageBlockPublicAccessState *string `xml:"imageBlockPublicAccessState"`
+}
 
 // EnableImageDeprecationInput is the request of EnableImageDeprecation: shape EnableImageDeprecationRequest.
 type EnableImageDeprecationInput struct {
@@ -1054,6 +1287,18 @@ type EnableImageDeprecationOutput struct {
 	Return *bool `xml:"return"`
 }
 
+// EnableImageDeregistrationProtectionInput is the request of EnableImageDeregistrationProtection: shape EnableImageDeregistrationProtectionRequest.
+type EnableImageDeregistrationProtectionInput struct {
+	DryRun       *bool   `query:"DryRun"`
+	ImageId      *string `query:"ImageId" valid:"required"`
+	WithCooldown *bool   `query:"WithCooldown"`
+}
+
+// EnableImageDeregistrationProtectionOutput is the answer of EnableImageDeregistrationProtection: shape EnableImageDeregistrationProtectionResult.
+type EnableImageDeregistrationProtectionOutput struct {
+	Return *string `xml:"return"`
+}
+
 // EnableVolumeIOInput is the request of EnableVolumeIO: shape EnableVolumeIORequest.
 type EnableVolumeIOInput struct {
 	DryRun   *bool   `query:"DryRun"`
@@ -1062,6 +1307,18 @@ type EnableVolumeIOInput struct {
 
 // EnableVolumeIOOutput is the answer of EnableVolumeIO, which has no members.
 type EnableVolumeIOOutput struct{}
+
+// GetAllowedImagesSettingsInput is the request of GetAllowedImagesSettings: shape GetAllowedImagesSettingsRequest.
+type GetAllowedImagesSettingsInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// GetAllowedImagesSettingsOutput is the answer of GetAllowedImagesSettings: shape GetAllowedImagesSettingsResult.
+type GetAllowedImagesSettingsOutput struct {
+	ImageCriteria []ImageCriterion `xml:"imageCriterionSet>item"`
+	ManagedBy     *string          `xml:"managedBy"`
+	State         *string          `xml:"state"`
+}
 
 // GetConsoleOutputInput is the request of GetConsoleOutput: shape GetConsoleOutputRequest.
 type GetConsoleOutputInput struct {
@@ -1099,6 +1356,28 @@ type GetEbsEncryptionByDefaultInput struct {
 type GetEbsEncryptionByDefaultOutput struct {
 	EbsEncryptionByDefault *bool   `xml:"ebsEncryptionByDefault"`
 	SseType                *string `xml:"sseType"`
+}
+
+// GetImageAncestryInput is the request of GetImageAncestry: shape GetImageAncestryRequest.
+type GetImageAncestryInput struct {
+	DryRun  *bool   `query:"DryRun"`
+	ImageId *string `query:"ImageId" valid:"required"`
+}
+
+// GetImageAncestryOutput is the answer of GetImageAncestry: shape GetImageAncestryResult.
+type GetImageAncestryOutput struct {
+	ImageAncestryEntries []ImageAncestryEntry `xml:"imageAncestryEntrySet>item"`
+}
+
+// GetImageBlockPublicAccessStateInput is the request of GetImageBlockPublicAccessState: shape GetImageBlockPublicAccessStateRequest.
+type GetImageBlockPublicAccessStateInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// GetImageBlockPublicAccessStateOutput is the answer of GetImageBlockPublicAccessState: shape GetImageBlockPublicAccessStateResult.
+type GetImageBlockPublicAccessStateOutput struct {
+	ImageBlockPublicAccessState *string `xml:"imageBlockPublicAccessState"`
+	ManagedBy                   *string `xml:"managedBy"`
 }
 
 // GetLaunchTemplateDataInput is the request of GetLaunchTemplateData: shape GetLaunchTemplateDataRequest.
@@ -1139,6 +1418,20 @@ type ImportKeyPairOutput struct {
 	KeyName        *string `xml:"keyName"`
 	KeyPairId      *string `xml:"keyPairId"`
 	Tags           []Tag   `xml:"tagSet>item"`
+}
+
+// ListImagesInRecycleBinInput is the request of ListImagesInRecycleBin: shape ListImagesInRecycleBinRequest.
+type ListImagesInRecycleBinInput struct {
+	DryRun     *bool    `query:"DryRun"`
+	ImageIds   []string `query:"ImageId"`
+	MaxResults *int32   `query:"MaxResults"`
+	NextToken  *string  `query:"NextToken"`
+}
+
+// ListImagesInRecycleBinOutput is the answer of ListImagesInRecycleBin: shape ListImagesInRecycleBinResult.
+type ListImagesInRecycleBinOutput struct {
+	Images    []ImageRecycleBinInfo `xml:"imageSet>item"`
+	NextToken *string               `xml:"nextToken"`
 }
 
 // ModifyImageAttributeInput is the request of ModifyImageAttribute: shape ModifyImageAttributeRequest.
@@ -1368,6 +1661,17 @@ type ReleaseAddressInput struct {
 // ReleaseAddressOutput is the answer of ReleaseAddress, which has no members.
 type ReleaseAddressOutput struct{}
 
+// ReplaceImageCriteriaInAllowedImagesSettingsInput is the request of ReplaceImageCriteriaInAllowedImagesSettings: shape ReplaceImageCriteriaInAllowedImagesSettingsRequest.
+type ReplaceImageCriteriaInAllowedImagesSettingsInput struct {
+	DryRun        *bool                   `query:"DryRun"`
+	ImageCriteria []ImageCriterionRequest `query:"ImageCriterion"`
+}
+
+// ReplaceImageCriteriaInAllowedImagesSettingsOutput is the answer of ReplaceImageCriteriaInAllowedImagesSettings: shape ReplaceImageCriteriaInAllowedImagesSettingsResult.
+type ReplaceImageCriteriaInAllowedImagesSettingsOutput struct {
+	ReturnValue *bool `xml:"return"`
+}
+
 // ResetImageAttributeInput is the request of ResetImageAttribute: shape ResetImageAttributeRequest.
 type ResetImageAttributeInput struct {
 	Attribute *string `query:"Attribute" valid:"required,enum=ResetImageAttributeName"`
@@ -1397,6 +1701,17 @@ type ResetSnapshotAttributeInput struct {
 
 // ResetSnapshotAttributeOutput is the answer of ResetSnapshotAttribute, which has no members.
 type ResetSnapshotAttributeOutput struct{}
+
+// RestoreImageFromRecycleBinInput is the request of RestoreImageFromRecycleBin: shape RestoreImageFromRecycleBinRequest.
+type RestoreImageFromRecycleBinInput struct {
+	DryRun  *bool   `query:"DryRun"`
+	ImageId *string `query:"ImageId" valid:"required"`
+}
+
+// RestoreImageFromRecycleBinOutput is the answer of RestoreImageFromRecycleBin: shape RestoreImageFromRecycleBinResult.
+type RestoreImageFromRecycleBinOutput struct {
+	Return *bool `xml:"return"`
+}
 
 // RevokeSecurityGroupEgressInput is the request of RevokeSecurityGroupEgress: shape RevokeSecurityGroupEgressRequest.
 type RevokeSecurityGroupEgressInput struct {
@@ -1815,6 +2130,16 @@ type CreateVolumePermissionModifications struct {
 	Remove []CreateVolumePermission `query:"Remove"`
 }
 
+// CreationDateCondition is the structure of that name.
+type CreationDateCondition struct {
+	MaximumDaysSinceCreated *int32 `xml:"maximumDaysSinceCreated"`
+}
+
+// CreationDateConditionRequest is the structure of that name.
+type CreationDateConditionRequest struct {
+	MaximumDaysSinceCreated *int32 `query:"MaximumDaysSinceCreated" valid:"max=2147483647"`
+}
+
 // CreditSpecification is the structure of that name.
 type CreditSpecification struct {
 	CpuCredits *string `xml:"cpuCredits"`
@@ -1851,6 +2176,29 @@ type DeleteLaunchTemplateVersionsResponseSuccessItem struct {
 type DeleteSnapshotReturnCode struct {
 	ReturnCode *string `xml:"returnCode"`
 	SnapshotId *string `xml:"snapshotId"`
+}
+
+// DeprecationTimeCondition is the structure of that name.
+type DeprecationTimeCondition struct {
+	MaximumDaysSinceDeprecated *int32 `xml:"maximumDaysSinceDeprecated"`
+}
+
+// DeprecationTimeConditionRequest is the structure of that name.
+type DeprecationTimeConditionRequest struct {
+	MaximumDaysSinceDeprecated *int32 `query:"MaximumDaysSinceDeprecated" valid:"max=2147483647"`
+}
+
+// DescribeFastLaunchImagesSuccessItem is the structure of that name.
+type DescribeFastLaunchImagesSuccessItem struct {
+	ImageId               *string                                        `xml:"imageId"`
+	LaunchTemplate        *FastLaunchLaunchTemplateSpecificationResponse `xml:"launchTemplate"`
+	MaxParallelLaunches   *int32                                         `xml:"maxParallelLaunches"`
+	OwnerId               *string                                        `xml:"ownerId"`
+	ResourceType          *string                                        `xml:"resourceType"`
+	SnapshotConfiguration *FastLaunchSnapshotConfigurationResponse       `xml:"snapshotConfiguration"`
+	State                 *string                                        `xml:"state"`
+	StateTransitionReason *string                                        `xml:"stateTransitionReason"`
+	StateTransitionTime   *time.Time                                     `xml:"stateTransitionTime"`
 }
 
 // DiskInfo is the structure of that name.
@@ -1999,6 +2347,30 @@ type EnclaveOptionsRequest struct {
 	Enabled *bool `query:"Enabled"`
 }
 
+// FastLaunchLaunchTemplateSpecificationRequest is the structure of that name.
+type FastLaunchLaunchTemplateSpecificationRequest struct {
+	LaunchTemplateId   *string `query:"LaunchTemplateId"`
+	LaunchTemplateName *string `query:"LaunchTemplateName"`
+	Version            *string `query:"Version" valid:"required"`
+}
+
+// FastLaunchLaunchTemplateSpecificationResponse is the structure of that name.
+type FastLaunchLaunchTemplateSpecificationResponse struct {
+	LaunchTemplateId   *string `xml:"launchTemplateId"`
+	LaunchTemplateName *string `xml:"launchTemplateName"`
+	Version            *string `xml:"version"`
+}
+
+// FastLaunchSnapshotConfigurationRequest is the structure of that name.
+type FastLaunchSnapshotConfigurationRequest struct {
+	TargetResourceCount *int32 `query:"TargetResourceCount"`
+}
+
+// FastLaunchSnapshotConfigurationResponse is the structure of that name.
+type FastLaunchSnapshotConfigurationResponse struct {
+	TargetResourceCount *int32 `xml:"targetResourceCount"`
+}
+
 // Filter is the structure of that name.
 type Filter struct {
 	Name   *string  `query:"Name"`
@@ -2113,6 +2485,109 @@ type Image struct {
 	TpmSupport               *string              `xml:"tpmSupport"`
 	UsageOperation           *string              `xml:"usageOperation"`
 	VirtualizationType       *string              `xml:"virtualizationType"`
+}
+
+// ImageAncestryEntry is the structure of that name.
+type ImageAncestryEntry struct {
+	CreationDate      *time.Time `xml:"creationDate"`
+	ImageId           *string    `xml:"imageId"`
+	ImageOwnerAlias   *string    `xml:"imageOwnerAlias"`
+	SourceImageId     *string    `xml:"sourceImageId"`
+	SourceImageRegion *string    `xml:"sourceImageRegion"`
+}
+
+// ImageCriterion is the structure of that name.
+type ImageCriterion struct {
+	CreationDateCondition    *CreationDateCondition    `xml:"creationDateCondition"`
+	DeprecationTimeCondition *DeprecationTimeCondition `xml:"deprecationTimeCondition"`
+	ImageNames               []string                  `xml:"imageNameSet>item"`
+	ImageProviders           []string                  `xml:"imageProviderSet>item"`
+	MarketplaceProductCodes  []string                  `xml:"marketplaceProductCodeSet>item"`
+}
+
+// ImageCriterionRequest is the structure of that name.
+type ImageCriterionRequest struct {
+	CreationDateCondition    *CreationDateConditionRequest    `query:"CreationDateCondition"`
+	DeprecationTimeCondition *DeprecationTimeConditionRequest `query:"DeprecationTimeCondition"`
+	ImageNames               []string                         `query:"ImageName" valid:"max=128"`
+	ImageProviders           []string                         `query:"ImageProvider"`
+	MarketplaceProductCodes  []string                         `query:"MarketplaceProductCode"`
+}
+
+// ImageMetadata is the structure of that name.
+type ImageMetadata struct {
+	CreationDate    *string `xml:"creationDate"`
+	DeprecationTime *string `xml:"deprecationTime"`
+	ImageAllowed    *bool   `xml:"imageAllowed"`
+	ImageId         *string `xml:"imageId"`
+	ImageOwnerAlias *string `xml:"imageOwnerAlias"`
+	IsPublic        *bool   `xml:"isPublic"`
+	Name            *string `xml:"name"`
+	OwnerId         *string `xml:"imageOwnerId"`
+	State           *string `xml:"imageState"`
+}
+
+// ImageRecycleBinInfo is the structure of that name.
+type ImageRecycleBinInfo struct {
+	Description         *string    `xml:"description"`
+	ImageId             *string    `xml:"imageId"`
+	Name                *string    `xml:"name"`
+	RecycleBinEnterTime *time.Time `xml:"recycleBinEnterTime"`
+	RecycleBinExitTime  *time.Time `xml:"recycleBinExitTime"`
+}
+
+// ImageReference is the structure of that name.
+type ImageReference struct {
+	Arn          *string `xml:"arn"`
+	ImageId      *string `xml:"imageId"`
+	ResourceType *string `xml:"resourceType"`
+}
+
+// ImageUsageReport is the structure of that name.
+type ImageUsageReport struct {
+	AccountIds     []string                 `xml:"accountIdSet>item"`
+	CreationTime   *time.Time               `xml:"creationTime"`
+	ExpirationTime *time.Time               `xml:"expirationTime"`
+	ImageId        *string                  `xml:"imageId"`
+	ReportId       *string                  `xml:"reportId"`
+	ResourceTypes  []ImageUsageResourceType `xml:"resourceTypeSet>item"`
+	State          *string                  `xml:"state"`
+	StateReason    *string                  `xml:"stateReason"`
+	Tags           []Tag                    `xml:"tagSet>item"`
+}
+
+// ImageUsageReportEntry is the structure of that name.
+type ImageUsageReportEntry struct {
+	AccountId          *string    `xml:"accountId"`
+	ImageId            *string    `xml:"imageId"`
+	ReportCreationTime *time.Time `xml:"reportCreationTime"`
+	ReportId           *string    `xml:"reportId"`
+	ResourceType       *string    `xml:"resourceType"`
+	UsageCount         *int64     `xml:"usageCount"`
+}
+
+// ImageUsageResourceType is the structure of that name.
+type ImageUsageResourceType struct {
+	ResourceType        *string                        `xml:"resourceType"`
+	ResourceTypeOptions []ImageUsageResourceTypeOption `xml:"resourceTypeOptionSet>item"`
+}
+
+// ImageUsageResourceTypeOption is the structure of that name.
+type ImageUsageResourceTypeOption struct {
+	OptionName   *string  `xml:"optionName"`
+	OptionValues []string `xml:"optionValueSet>item"`
+}
+
+// ImageUsageResourceTypeOptionRequest is the structure of that name.
+type ImageUsageResourceTypeOptionRequest struct {
+	OptionName   *string  `query:"OptionName"`
+	OptionValues []string `query:"OptionValue"`
+}
+
+// ImageUsageResourceTypeRequest is the structure of that name.
+type ImageUsageResourceTypeRequest struct {
+	ResourceType        *string                               `query:"ResourceType"`
+	ResourceTypeOptions []ImageUsageResourceTypeOptionRequest `query:"ResourceTypeOption"`
 }
 
 // InferenceAcceleratorInfo is the structure of that name.
@@ -2241,6 +2716,20 @@ type InstanceCreditSpecification struct {
 type InstanceCreditSpecificationRequest struct {
 	CpuCredits *string `query:"CpuCredits"`
 	InstanceId *string `query:"InstanceId" valid:"required"`
+}
+
+// InstanceImageMetadata is the structure of that name.
+type InstanceImageMetadata struct {
+	AvailabilityZone *string           `xml:"availabilityZone"`
+	ImageMetadata    *ImageMetadata    `xml:"imageMetadata"`
+	InstanceId       *string           `xml:"instanceId"`
+	InstanceType     *string           `xml:"instanceType"`
+	LaunchTime       *time.Time        `xml:"launchTime"`
+	Operator         *OperatorResponse `xml:"operator"`
+	OwnerId          *string           `xml:"instanceOwnerId"`
+	State            *InstanceState    `xml:"instanceState"`
+	Tags             []Tag             `xml:"tagSet>item"`
+	ZoneId           *string           `xml:"zoneId"`
 }
 
 // InstanceIpv4Prefix is the structure of that name.
@@ -3472,6 +3961,18 @@ type Reservation struct {
 	ReservationId *string           `xml:"reservationId"`
 }
 
+// ResourceTypeOption is the structure of that name.
+type ResourceTypeOption struct {
+	OptionName   *string  `query:"OptionName" valid:"enum=ImageReferenceOptionName"`
+	OptionValues []string `query:"OptionValue"`
+}
+
+// ResourceTypeRequest is the structure of that name.
+type ResourceTypeRequest struct {
+	ResourceType        *string              `query:"ResourceType" valid:"enum=ImageReferenceResourceType"`
+	ResourceTypeOptions []ResourceTypeOption `query:"ResourceTypeOption"`
+}
+
 // ResponseError is the structure of that name.
 type ResponseError struct {
 	Code    *string `xml:"code"`
@@ -3991,6 +4492,7 @@ var Enums = awsquery.Enums{
 	"AcceleratorName":                             {"a100", "inferentia", "k520", "k80", "m60", "radeon-pro-v520", "t4", "vu9p", "v100", "a10g", "h100", "t4g", "l40s", "l4", "gaudi-hl-205", "inferentia2", "trainium", "trainium2", "u30"},
 	"AcceleratorType":                             {"gpu", "fpga", "inference", "media"},
 	"AccountAttributeName":                        {"supported-platforms", "default-vpc"},
+	"AllowedImagesSettingsEnabledState":           {"enabled", "audit-mode"},
 	"AmdSevSnpSpecification":                      {"enabled", "disabled"},
 	"ArchitectureValues":                          {"i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"},
 	"BareMetal":                                   {"included", "required", "excluded"},
@@ -4003,6 +4505,9 @@ var Enums = awsquery.Enums{
 	"HostnameType":                                {"ip-name", "resource-name"},
 	"HttpTokensState":                             {"optional", "required"},
 	"ImageAttributeName":                          {"description", "kernel", "ramdisk", "launchPermission", "productCodes", "blockDeviceMapping", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "imdsSupport", "deregistrationProtection"},
+	"ImageBlockPublicAccessEnabledState":          {"block-new-sharing"},
+	"ImageReferenceOptionName":                    {"state-name", "version-depth"},
+	"ImageReferenceResourceType":                  {"ec2:Instance", "ec2:LaunchTemplate", "ssm:Parameter", "imagebuilder:ImageRecipe", "imagebuilder:ContainerRecipe"},
 	"ImdsSupportValues":                           {"v2.0"},
 	"InstanceAttributeName":                       {"instanceType", "kernel", "ramdisk", "userData", "disableApiTermination", "instanceInitiatedShutdownBehavior", "rootDeviceName", "blockDeviceMapping", "productCodes", "sourceDestCheck", "groupSet", "ebsOptimized", "sriovNetSupport", "enaSupport", "enclaveOptions", "disableApiStop"},
 	"InstanceAutoRecoveryState":                   {"disabled", "default"},

@@ -123,13 +123,13 @@ func TestModifyImageAttributeErrors(t *testing.T) {
 		{"user", ec2.ModifyImageAttributeInput{LaunchPermission: add(types.LaunchPermission{UserId: p("12345")})},
 			"InvalidAMIAttributeItemValue", `Invalid attribute item value "12345" for userId item type.`},
 		{"user and group", ec2.ModifyImageAttributeInput{LaunchPermission: add(types.LaunchPermission{UserId: p("111111111111"), Group: "all"})},
-			"InvalidParameterCombination", "A permission names either a user or a group, not both."},
+			"InvalidParameterCombination", "A permission names a user, a group, an organization or an organizational unit, and only one of them."},
 		{"users without operation", ec2.ModifyImageAttributeInput{UserIds: []string{"111111111111"}}, "MissingParameter", "The request must contain the parameter operationType"},
 		{"other users", ec2.ModifyImageAttributeInput{UserIds: []string{"111111111111"}, LaunchPermission: add(types.LaunchPermission{UserId: p("222222222222")})},
-			"InvalidParameterCombination", "The users and groups of the request differ from those in launchPermission."},
+			"InvalidParameterCombination", "The users, groups, organizations and units of the request differ from those in launchPermission."},
 		{"organization", ec2.ModifyImageAttributeInput{LaunchPermission: add(types.LaunchPermission{OrganizationArn: p("arn:aws:organizations::111111111111:organization/o-1")})},
-			"UnsupportedOperation", "The parameter LaunchPermission.Add.1.OrganizationArn is not supported by this service."},
-		{"product code", ec2.ModifyImageAttributeInput{ProductCodes: []string{"x"}}, "UnsupportedOperation", "The parameter ProductCode.1 is not supported by this service."},
+			"InvalidAMIAttributeItemValue", "Invalid attribute item value \"arn:aws:organizations::111111111111:organization/o-1\" for organizationArn item type."},
+		{"product code", ec2.ModifyImageAttributeInput{ProductCodes: []string{"x"}}, "UnsupportedOperation", "The product codes of an image cannot be modified."},
 		{"imds", ec2.ModifyImageAttributeInput{ImdsSupport: value("v1.0")}, "InvalidParameterValue", "Value (v1.0) for parameter imdsSupport is invalid. …"},
 		{"long description", ec2.ModifyImageAttributeInput{Description: value(strings.Repeat("x", 256))}, "InvalidParameterValue", "Value (xxxx…"},
 		{"unknown image", ec2.ModifyImageAttributeInput{ImageId: p("ami-00000000000000000"), Description: value("d")},
@@ -169,7 +169,7 @@ func TestModifyImageAttributeErrors(t *testing.T) {
 		for n := range 1001 {
 			in.UserIds = append(in.UserIds, fmt.Sprintf("%012d", n))
 		}
-		fails(t, i.a.ModifyImageAttribute, &in, "ResourceLimitExceeded", "An image can be shared with at most 1000 accounts.")
+		fails(t, i.a.ModifyImageAttribute, &in, "ResourceLimitExceeded", "An image can be shared with at most 1000 accounts, organizations and organizational units.")
 		in.UserIds = in.UserIds[:1000]
 		do(t, i.a.ModifyImageAttribute, &in)
 	})

@@ -15,9 +15,6 @@ import (
 // image. The others are the owner's.
 var seenByAll = []string{"description", "kernel", "ramdisk", "productCodes"}
 
-// launchDelay is how long a launch stays unreported.
-const launchDelay = 24 * time.Hour
-
 // DescribeImageAttribute tells one attribute of an image.
 func (s *Server) DescribeImageAttribute(ctx context.Context, who origami.Caller, in *ec2api.DescribeImageAttributeInput) (*ec2api.DescribeImageAttributeOutput, error) {
 	id, err := origami.ParseImageID(deref(in.ImageId))
@@ -28,31 +25,36 @@ func (s *Server) DescribeImageAttribute(ctx context.Context, who origami.Caller,
 	if name == "blockDeviceMapping" {
 		return nil, origami.Errorf(origami.CodeAuthFailure, "Unauthorized attempt to access restricted resource")
 	}
-	var img *origami.Image
-	err = s.db.View(ctx, func(tx *metadb.Tx) (err error) {
+	out := &ec2api.DescribeImageAttributeOutput{ImageId: text(id)}
+	err = s.db.View(ctx, func(tx *metadb.Tx) error {
+		view, err := s.ami.View(tx, who)
+		if err != nil {
+			return err
+		}
+		img, err := view.Find(id)
+		if err != nil {
+			return err
+		}
 		if !slices.Contains(seenByAll, name) {
-			img, err = s.ami.Owned(tx, who, id)
-			return err
+			if img, err = s.ami.Owned(tx, who, id); err != nil {
+				return err
+			}
 		}
-		if img, err = tx.Image(who.Region, who.Account, id); err != nil {
-			return err
-		}
-		if img.State == origami.ImageDeregistered {
+		if img.Gone() {
 			return ami.Unavailable(id)
 		}
+		setImageAttribute(out, name, imageView{img, view})
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2api.DescribeImageAttributeOutput{ImageId: text(id)}
-	setImageAttribute(out, name, img)
 	return out, nil
 }
 
 // setImageAttribute writes the one attribute that was asked for. One without a
 // value is there, and empty.
-func setImageAttribute(out *ec2api.DescribeImageAttributeOutput, name string, img *origami.Image) {
+func setImageAttribute(out *ec2api.DescribeImageAttributeOutput, name string, img imageView) {
 	value := func(s string) *ec2api.AttributeValue { return &ec2api.AttributeValue{Value: text(s)} }
 	switch name {
 	case "description":
@@ -62,12 +64,9 @@ func setImageAttribute(out *ec2api.DescribeImageAttributeOutput, name string, im
 	case "ramdisk":
 		out.RamdiskId = value(img.RamdiskID)
 	case "launchPermission":
-		out.LaunchPermissions = []ec2api.LaunchPermission{}
-		for _, g := range wireGrants(img.Public, img.SharedWith) {
-			out.LaunchPermissions = append(out.LaunchPermissions, ec2api.LaunchPermission{UserId: g.user, Group: g.group})
-		}
+		out.LaunchPermissions = wireLaunchPermissions(img.Grants())
 	case "productCodes":
-		out.ProductCodes = []ec2api.ProductCode{}
+		out.ProductCodes = wireProductCodes(img.ProductCodes)
 	case "sriovNetSupport":
 		out.SriovNetSupport = value(img.SriovNetSupport)
 	case "bootMode":
@@ -80,10 +79,18 @@ func setImageAttribute(out *ec2api.DescribeImageAttributeOutput, name string, im
 		out.ImdsSupport = value(img.IMDSSupport)
 	case "lastLaunchedTime":
 		out.LastLaunchedTime = value("")
-		if t := img.LastLaunched; !t.IsZero() && time.Since(t) >= launchDelay {
+		if t := img.view.LastLaunched(img.Image); !t.IsZero() {
 			out.LastLaunchedTime = value(t.UTC().Format(time.RFC3339))
 		}
 	case "deregistrationProtection":
-		out.DeregistrationProtection = value("disabled")
+		out.DeregistrationProtection = value(img.view.Protection(img.Image))
 	}
+}
+
+func wireLaunchPermissions(grants origami.Grants) []ec2api.LaunchPermission {
+	out := []ec2api.LaunchPermission{}
+	for _, g := range wireGrants(grants) {
+		out = append(out, ec2api.LaunchPermission{UserId: g.user, Group: g.group, OrganizationArn: g.organization, OrganizationalUnitArn: g.unit})
+	}
+	return out
 }

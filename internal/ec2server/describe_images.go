@@ -4,10 +4,11 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"origami"
+	"origami/internal/ami"
 	"origami/internal/ec2api"
+	"origami/internal/iam"
 	"origami/internal/metadb"
 )
 
@@ -25,38 +26,40 @@ func (s *Server) DescribeImages(ctx context.Context, who origami.Caller, in *ec2
 		return nil, err
 	}
 	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after, Expect: p.expect()}
-	for _, id := range in.ImageIds {
-		if _, err := origami.ParseImageID(id); err != nil {
-			return nil, err
-		}
-		q.IDs = append(q.IDs, id)
+	if q.IDs, err = parseImageIDs(in.ImageIds); err != nil {
+		return nil, err
 	}
-	owners, err := parseOwners(who, in.Owners, imageAliases)
+	owners, aliases, err := parseOwners(who, in.Owners, iam.OwnerAliases)
 	if err != nil {
 		return nil, err
 	}
-	q.Owners = owners
 	if q.ExecutableBy, err = parseGrantees(who, in.ExecutableUsers); err != nil {
 		return nil, err
 	}
-	if len(in.Owners) > 0 && len(owners) == 0 && len(q.IDs) == 0 {
-		return &ec2api.DescribeImagesOutput{}, nil // aliases that own nothing here
-	}
+	how := ami.Listing{ByID: len(q.IDs) > 0, IncludeDeprecated: deref(in.IncludeDeprecated), IncludeDisabled: deref(in.IncludeDisabled)}
 	out := &ec2api.DescribeImagesOutput{}
 	err = s.db.View(ctx, func(tx *metadb.Tx) error {
-		if err := imagesExist(tx, who, q.IDs); err != nil {
+		view, err := s.ami.View(tx, who)
+		if err != nil {
 			return err
 		}
-		if len(in.Owners) > 0 && len(owners) == 0 {
-			return nil
+		if err := imagesExist(view, q.IDs); err != nil {
+			return err
+		}
+		q.Owners = owners
+		for _, a := range aliases {
+			q.Owners = append(q.Owners, view.Owners(a)...)
+		}
+		if len(in.Owners) > 0 && len(q.Owners) == 0 {
+			return nil // aliases that nobody has here
 		}
 		shown := func(i tagged[*origami.Image]) bool {
-			return s.listed(who, in, i.noun) && imageProperties.match(filters, i.noun, i.tags)
+			return view.Lists(i.noun, how) && imageProperties.match(filters, imageView{i.noun, view}, i.tags)
 		}
 		found, next, err := collect(tx, who, p, tx.Images(q), func(i *origami.Image) string { return string(i.ID) }, shown)
 		out.Images = slices.Grow(out.Images, len(found))
 		for _, i := range found {
-			out.Images = append(out.Images, wireImage(who, i.noun, i.tags))
+			out.Images = append(out.Images, wireImage(imageView{i.noun, view}, i.tags))
 		}
 		out.NextToken = next
 		return err
@@ -64,25 +67,24 @@ func (s *Server) DescribeImages(ctx context.Context, who origami.Caller, in *ec2
 	return out, err
 }
 
-// listed reports whether a list shows an image that the caller may see:
-// deprecated images of others and disabled ones only when asked for.
-func (s *Server) listed(who origami.Caller, in *ec2api.DescribeImagesInput, i *origami.Image) bool {
-	byID := len(in.ImageIds) > 0
-	if i.State == origami.ImageDisabled && (i.Owner != who.Account || !byID && !deref(in.IncludeDisabled)) {
-		return false
+// parseImageIDs checks the image IDs of a request. The error names the first
+// bad one.
+func parseImageIDs(in []string) ([]string, error) {
+	for _, id := range in {
+		if _, err := origami.ParseImageID(id); err != nil {
+			return nil, err
+		}
 	}
-	deprecated := !i.DeprecationTime.IsZero() && !i.DeprecationTime.After(time.Now())
-	return !deprecated || byID || i.Owner == who.Account || deref(in.IncludeDeprecated)
+	return in, nil
 }
 
 // imagesExist names the images that the caller may not see or that do not
 // exist, all in one error, as EC2 does.
-func imagesExist(tx *metadb.Tx, who origami.Caller, ids []string) error {
-	seen, err := tx.VisibleImages(who.Region, who.Account, ids)
+func imagesExist(view *ami.View, ids []string) error {
+	missing, err := view.Missing(ids)
 	if err != nil {
 		return err
 	}
-	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return seen[id] })
 	switch len(missing) {
 	case 0:
 		return nil
@@ -92,25 +94,22 @@ func imagesExist(tx *metadb.Tx, who origami.Caller, ids []string) error {
 	return origami.Errorf(origami.CodeInvalidAMIIDNotFound, "The image ids '[%s]' do not exist", strings.Join(missing, ", "))
 }
 
-// imageAliases are owners that accounts of this installation cannot be.
-var imageAliases = []string{"amazon", "aws-marketplace", "aws-backup-vault"}
-
-// parseOwners reads the owners that a list is limited to. Aliases are known
-// and own nothing here.
-func parseOwners(who origami.Caller, in, aliases []string) ([]origami.AccountID, error) {
-	var out []origami.AccountID
+// parseOwners reads the owners that a list is limited to: accounts, and which
+// of the known aliases.
+func parseOwners(who origami.Caller, in, known []string) (accounts []origami.AccountID, aliases []string, err error) {
 	for _, o := range in {
 		switch {
 		case o == "self":
-			out = append(out, who.Account)
-		case slices.Contains(aliases, o):
+			accounts = append(accounts, who.Account)
+		case slices.Contains(known, o):
+			aliases = append(aliases, o)
 		case isAccountID(o):
-			out = append(out, origami.AccountID(o))
+			accounts = append(accounts, origami.AccountID(o))
 		default:
-			return nil, invalidUser(o)
+			return nil, nil, invalidUser(o)
 		}
 	}
-	return out, nil
+	return accounts, aliases, nil
 }
 
 // parseGrantees reads the accounts that must be permitted.

@@ -29,7 +29,7 @@ func (s *Server) DescribeSnapshotAttribute(ctx context.Context, who origami.Call
 		return out, nil
 	}
 	out.CreateVolumePermissions = []ec2api.CreateVolumePermission{}
-	for _, g := range wireGrants(snap.Public, snap.SharedWith) {
+	for _, g := range wireGrants(origami.Grants{Public: snap.Public, Accounts: snap.SharedWith}) {
 		out.CreateVolumePermissions = append(out.CreateVolumePermissions, ec2api.CreateVolumePermission{UserId: g.user, Group: g.group})
 	}
 	return out, nil

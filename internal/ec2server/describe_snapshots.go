@@ -31,7 +31,7 @@ func (s *Server) DescribeSnapshots(ctx context.Context, who origami.Caller, in *
 		}
 		q.IDs = append(q.IDs, id)
 	}
-	if q.Owners, err = parseOwners(who, in.OwnerIds, snapshotAliases); err != nil {
+	if q.Owners, _, err = parseOwners(who, in.OwnerIds, snapshotAliases); err != nil {
 		return nil, err
 	}
 	if q.ExecutableBy, err = parseGrantees(who, in.RestorableByUserIds); err != nil {

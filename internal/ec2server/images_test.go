@@ -75,7 +75,7 @@ func TestRegisterImage(t *testing.T) {
 	want := types.Image{
 		ImageId: &id, Name: p("web (1.0) [eu]/it's-a_b@c"), Description: p("a description"), State: "available",
 		ImageLocation: p(string(i.a.id) + "/web (1.0) [eu]/it's-a_b@c"), OwnerId: p(string(i.a.id)), Public: p(false),
-		CreationDate: p("2024-05-01T12:00:00.123Z"), ImageType: "machine", Hypervisor: "xen",
+		CreationDate: p("2024-05-01T12:00:00.123Z"), DeregistrationProtection: p("disabled"), ImageType: "machine", Hypervisor: "xen",
 		Architecture: "x86_64", VirtualizationType: "hvm", EnaSupport: p(true), SriovNetSupport: p("simple"),
 		BootMode: "uefi", TpmSupport: "v2.0", ImdsSupport: "v2.0",
 		PlatformDetails: p("Linux/UNIX"), UsageOperation: p("RunInstances"), FreeTierEligible: p(false),
@@ -98,7 +98,7 @@ func TestRegisterImage(t *testing.T) {
 	}).ImageId
 	same(t, image(t, i.a.Client, old), types.Image{
 		ImageId: &old, Name: p("old"), State: "available", ImageLocation: p(string(i.a.id) + "/old"), OwnerId: p(string(i.a.id)), Public: p(false),
-		CreationDate: p("2024-05-01T12:00:00.123Z"), ImageType: "machine", Hypervisor: "xen", Architecture: "i386", VirtualizationType: "paravirtual",
+		CreationDate: p("2024-05-01T12:00:00.123Z"), DeregistrationProtection: p("disabled"), ImageType: "machine", Hypervisor: "xen", Architecture: "i386", VirtualizationType: "paravirtual",
 		KernelId: p("aki-0123456789abcdef0"), RamdiskId: p("ari-01234567"), EnaSupport: p(false), PlatformDetails: p("Linux/UNIX"),
 		UsageOperation: p("RunInstances"), FreeTierEligible: p(false), RootDeviceName: p("/dev/sda1"), RootDeviceType: "ebs",
 		BlockDeviceMappings: []types.BlockDeviceMapping{
@@ -254,7 +254,7 @@ func TestVisibility(t *testing.T) {
 	ids["bob's"] = i.b.register(t, i.b.Client, "bob's", i.b.snapshot(t, home, "bob"))
 	ids["elsewhere"] = i.a.register(t, i.a.in(abroad), "elsewhere", i.a.snapshot(t, abroad, "abroad"))
 	i.change(t, home, ids["shared"], func(m *origami.Image) { m.SharedWith = []origami.AccountID{i.b.id} })
-	i.change(t, home, ids["public"], func(m *origami.Image) { m.Public = true; m.LastLaunched = clock })
+	i.change(t, home, ids["public"], func(m *origami.Image) { m.Public = true; m.LastLaunched = clock.Add(-24 * time.Hour) })
 	i.change(t, home, ids["deprecated"], func(m *origami.Image) { m.Public = true; m.DeprecationTime = clock })
 	i.change(t, home, ids["disabled"], func(m *origami.Image) { m.State = origami.ImageDisabled })
 	do(t, i.a.DeregisterImage, &ec2.DeregisterImageInput{ImageId: p(ids["gone"])})
@@ -304,8 +304,8 @@ func TestVisibility(t *testing.T) {
 			}
 		})
 	}
-	if got := image(t, i.a.Client, ids["public"]).LastLaunchedTime; got == nil || *got != "2024-05-01T12:00:00.123Z" {
-		t.Errorf("the owner sees the last launch %v, want 2024-05-01T12:00:00.123Z", got)
+	if got := image(t, i.a.Client, ids["public"]).LastLaunchedTime; got == nil || *got != "2024-04-30T12:00:00.123Z" {
+		t.Errorf("the owner sees the last launch %v, want 2024-04-30T12:00:00.123Z", got)
 	}
 
 	for _, tt := range []struct {

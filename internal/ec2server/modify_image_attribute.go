@@ -42,11 +42,15 @@ type imageModification struct {
 }
 
 func imageModificationOf(in *ec2api.ModifyImageAttributeInput) (imageModification, error) {
-	c := change{name: "launchPermission", operation: in.OperationType, users: in.UserIds, groups: in.UserGroups}
+	c := change{name: "launchPermission", operation: in.OperationType, users: in.UserIds, groups: in.UserGroups,
+		organizations: in.OrganizationArns, units: in.OrganizationalUnitArns}
 	if p := in.LaunchPermission; p != nil {
 		c.add, c.remove = launchGrantees(p.Add), launchGrantees(p.Remove)
 	}
 	m := imageModification{description: attributeValue(in.Description), imds: attributeValue(in.ImdsSupport)}
+	if len(in.ProductCodes) > 0 || deref(in.Attribute) == "productCodes" {
+		return m, origami.Errorf(origami.CodeUnsupportedOperation, "The product codes of an image cannot be modified.")
+	}
 	var given []string
 	note := func(name string, is bool) {
 		if is {

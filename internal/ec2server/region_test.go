@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,16 +68,21 @@ type installation struct {
 	ebs       *ebs.Service
 	kms       *kms.Service
 	store     *blockstore.Store
+	images    *ami.Service
 	volumes   durable.FS
 	host      *vmmtest.Host
 	instances *instance.Service
 	iam       *iam.Service
 	a, b      *account
+	ahead     atomic.Int64 // of clock
 	log       *syncBuffer
 	// expected is in the lines of the log about errors that the test provokes;
 	// any other error fails the test.
 	expected string
 }
+
+// later lets time pass.
+func (i *installation) later(d time.Duration) { i.ahead.Add(int64(d)) }
 
 // account is an account of the installation, and a client that acts for it in
 // the region home.
@@ -115,7 +121,7 @@ func open(t *testing.T) *installation {
 	store, err := blockstore.Open(ctx, blockstore.Config{Bucket: bucket, Index: ebs.Index{DB: db}, Keys: ebs.Keys{DB: db, KMS: keys}, Logger: log})
 	must(err)
 	queue := task.New(db, task.Config{Logger: log})
-	now := func() time.Time { return clock }
+	now := func() time.Time { return clock.Add(time.Duration(i.ahead.Load())) }
 	snapshots := ebs.New(ebs.Config{DB: db, Store: store, Queue: queue, Volumes: volumes, KMS: keys, Log: log, Now: now})
 	images := ami.New(snapshots, now)
 	driver := vmmtest.NewDriver()
@@ -139,8 +145,8 @@ func open(t *testing.T) *installation {
 			Regions: []origami.Region{home, abroad}, TokenKey: [32]byte{1, 2, 3},
 		}), ec2server.Options{Authorize: accounts.Authorize})},
 	}))
-	i.http, i.iam = door.Client(), accounts
 	i.kms, i.store = keys, store
+	i.http, i.images, i.iam = door.Client(), images, accounts
 	i.url, i.db, i.ebs, i.volumes, i.host, i.instances = door.URL, db, snapshots, volumes, driver.Host(), instances
 	t.Cleanup(func() {
 		door.Close()

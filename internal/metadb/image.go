@@ -9,10 +9,10 @@ import (
 // everybody is the account of grants that all accounts have.
 const everybody = "all"
 
-// grantees are the accounts of a permission.
-func grantees(public bool, accounts []origami.AccountID) []string {
-	out := texts(accounts)
-	if public {
+// grantees are whom grants mean.
+func grantees(g origami.Grants) []string {
+	out := append(texts(g.Accounts), texts(g.Organizations)...)
+	if g.Public {
 		out = append(out, everybody)
 	}
 	return out
@@ -27,25 +27,31 @@ var images = &table[origami.Image]{
 	columns: []string{"state", "name", "live_name"},
 	values: func(i *origami.Image) []any {
 		var live any
-		if i.State != origami.ImageDeregistered {
+		if !i.Gone() {
 			live = i.Name
 		}
 		return []any{string(i.State), i.Name, live}
 	},
 	grants: &child[origami.Image]{
 		name: "image_grants", key: "image", column: "account",
-		values: func(i *origami.Image) []string { return grantees(i.Public, i.SharedWith) },
+		values: func(i *origami.Image) []string {
+			if i.State == origami.ImageBinned || i.State == origami.ImageDisabled {
+				return nil // suspended, or for its owner alone
+			}
+			return grantees(i.Grants())
+		},
 	},
+	organizations: true,
 	children: []child[origami.Image]{{
 		name: "image_snapshots", key: "image", column: "snapshot",
 		values: func(i *origami.Image) []string {
-			if i.State == origami.ImageDeregistered {
+			if i.Gone() {
 				return nil
 			}
 			return texts(i.Snapshots())
 		},
 	}},
-	listed: "t.state <> 'deregistered'",
+	listed: "t.state NOT IN ('deregistered', 'recycle-bin')",
 	filters: map[string]filter{
 		"image-id":                         {column: "id", selective: true},
 		"name":                             {column: "name", selective: true},
@@ -56,8 +62,8 @@ var images = &table[origami.Image]{
 }
 
 // PutImage inserts an image. Its snapshots must be there already. The error is
-// InvalidAMIName.Duplicate if the owner has an image of that name that is not
-// deregistered.
+// InvalidAMIName.Duplicate if the owner has an image of that name that is
+// neither deregistered nor in the recycle bin.
 func (tx *Tx) PutImage(i *origami.Image) error {
 	if err := tx.imageNameFree(i); err != nil {
 		return err
@@ -67,7 +73,7 @@ func (tx *Tx) PutImage(i *origami.Image) error {
 
 // imageNameFree checks that no other image holds the name of i.
 func (tx *Tx) imageNameFree(i *origami.Image) error {
-	if i.State == origami.ImageDeregistered {
+	if i.Gone() {
 		return nil
 	}
 	id, taken, err := one[string](tx,
@@ -80,8 +86,9 @@ func (tx *Tx) imageNameFree(i *origami.Image) error {
 }
 
 // Image is the image if viewer may see it: its own, a public one, or one
-// shared with it; otherwise InvalidAMIID.NotFound. A deregistered image is
-// found too: its State says so.
+// shared with it, its organization or an organizational unit that it is in;
+// otherwise InvalidAMIID.NotFound. A deregistered image, or an own one in the
+// recycle bin, is found too: its State says so.
 func (tx *Tx) Image(region origami.Region, viewer origami.AccountID, id origami.ImageID) (*origami.Image, error) {
 	return images.get(tx, region, viewer, string(id))
 }
@@ -104,15 +111,61 @@ func (tx *Tx) DeleteImage(region origami.Region, id origami.ImageID) error {
 	return images.remove(tx, region, string(id))
 }
 
-// Images yields the images that q selects, by ID, without deregistered ones.
+// Images yields the images that q selects, by ID, without deregistered ones
+// and those in the recycle bin.
 func (tx *Tx) Images(q Query) iter.Seq2[*origami.Image, error] { return images.list(tx, q) }
 
 // AllImages yields the images of all accounts and regions, deregistered ones
 // included: for recovery and collection of garbage, never for a request.
 func (tx *Tx) AllImages() iter.Seq2[*origami.Image, error] { return images.all(tx) }
 
-// ImagesWithSnapshot lists the images, of any owner and not deregistered, that
-// map a snapshot.
+// CountImages counts the images of an account in a region that are neither
+// deregistered nor failed. Those in the recycle bin count.
+func (tx *Tx) CountImages(region origami.Region, owner origami.AccountID) (int, error) {
+	n, _, err := one[int](tx, `SELECT COUNT(*) FROM images WHERE region = ? AND owner = ? AND state NOT IN ('deregistered', 'failed')`,
+		string(region), string(owner))
+	return n, err
+}
+
+// CountPublicImages counts the public images of an account in a region. Those
+// in the recycle bin that were public count: they will be again.
+func (tx *Tx) CountPublicImages(region origami.Region, owner origami.AccountID) (int, error) {
+	n, _, err := one[int](tx, `SELECT COUNT(*) FROM image_grants g JOIN images t ON t.region = g.region AND t.id = g.image
+WHERE g.region = ? AND g.account = 'all' AND t.owner = ? AND t.state <> 'deregistered'`, string(region), string(owner))
+	if err != nil {
+		return 0, err
+	}
+	for i, err := range tx.BinnedImages(Query{Region: region, Viewer: owner, Owners: []origami.AccountID{owner}}) {
+		if err != nil {
+			return 0, err
+		}
+		if i.Public {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// BinnedImages yields the images in the recycle bin that q selects, by ID.
+func (tx *Tx) BinnedImages(q Query) iter.Seq2[*origami.Image, error] { return binnedImages.list(tx, q) }
+
+// binnedImages are images, with a list that shows what the other hides. Only
+// owners see it: the grants of images in the recycle bin are suspended.
+var binnedImages = func() *table[origami.Image] {
+	t := *images
+	t.listed = "t.state = 'recycle-bin'"
+	return &t
+}()
+
+// ImagesInState lists at most limit images of all accounts and regions in a
+// state, by region and ID, behind the given one.
+func (tx *Tx) ImagesInState(state origami.ImageState, region origami.Region, id origami.ImageID, limit int) ([]*origami.Image, error) {
+	return collect(tx, images.scanDoc, `SELECT doc FROM images WHERE state = ? AND (region, id) > (?, ?) ORDER BY region, id LIMIT ?`,
+		string(state), string(region), string(id), limit)
+}
+
+// ImagesWithSnapshot lists the images, of any owner, that map a snapshot and are
+// neither deregistered nor in the recycle bin.
 func (tx *Tx) ImagesWithSnapshot(region origami.Region, id origami.SnapshotID) ([]origami.ImageID, error) {
 	return collect(tx, scanOne[origami.ImageID],
 		`SELECT image FROM image_snapshots WHERE region = ? AND snapshot = ? ORDER BY image`, string(region), string(id))

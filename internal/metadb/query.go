@@ -21,7 +21,10 @@ type Query struct {
 	Owners []origami.AccountID
 	// ExecutableBy selects images that any of these accounts is explicitly
 	// permitted to launch, or snapshots that it may make volumes from; "all"
-	// means everybody. On kinds that cannot be shared it selects nothing.
+	// means everybody. The viewer's own number means also the organization and
+	// the organizational units that it is in; other numbers find what the
+	// viewer owns, since only an owner knows whom else it permitted. On kinds
+	// that cannot be shared it selects nothing.
 	ExecutableBy []string
 	// Filters narrow the search where an index can. The result may still hold
 	// nouns that the filters exclude, so the caller matches each one. Filters
@@ -34,6 +37,8 @@ type Query struct {
 	// Expect is about how many will be taken before the caller stops, 0 if
 	// that is not known: so many are read at first.
 	Expect int
+
+	means []string // grantees that mean Viewer: see table.means
 }
 
 // Sizes of the pieces in which lists are read. They grow, so that a short
@@ -49,6 +54,11 @@ const (
 func (t *table[T]) list(tx *Tx, q Query) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		if len(q.ExecutableBy) > 0 && t.grants == nil {
+			return
+		}
+		var err error
+		if q.means, err = t.means(tx, q.Viewer); err != nil {
+			yield(nil, err)
 			return
 		}
 		if len(q.IDs) == 0 {

@@ -1,6 +1,7 @@
 package metadb_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,6 +35,9 @@ func manyListed(t *testing.T, db *metadb.DB) []listed {
 				return err
 			}
 		}
+		if err := putOrganization(tx); err != nil {
+			return err
+		}
 		for n := range 1500 {
 			i := image(alice, fmt.Sprintf("golden-%04d", n))
 			switch {
@@ -46,6 +50,11 @@ func manyListed(t *testing.T, db *metadb.DB) []listed {
 			i.Public = n%11 == 3
 			if n%13 == 4 {
 				i.SharedWith = []origami.AccountID{bob}
+			}
+			if n%19 == 6 {
+				i.Organizations = []origami.OrganizationARN{whole.ARN()}
+			} else if n%23 == 8 {
+				i.Organizations = []origami.OrganizationARN{whole.UnitARN(unit)}
 			}
 			if n%17 == 5 {
 				i.State = origami.ImageDeregistered
@@ -83,6 +92,30 @@ func manyListed(t *testing.T, db *metadb.DB) []listed {
 	return all
 }
 
+// whole is an organization that carol manages, and unit a part of it that bob is
+// in.
+var whole = &origami.Organization{ID: "o-0123456789", Management: carol}
+
+const unit = origami.UnitID("ou-6789-01234567")
+
+func putOrganization(tx *metadb.Tx) error {
+	for _, a := range []origami.AccountID{alice, bob, carol} {
+		if err := tx.PutAccount(&origami.Account{ID: a, Name: string(a)}); err != nil {
+			return err
+		}
+	}
+	return errors.Join(tx.PutOrganization(whole), tx.PutUnit(&origami.Unit{ID: unit, Organization: whole.ID, Name: "unit"}),
+		tx.PutMembership(origami.Membership{Account: carol, Organization: whole.ID}),
+		tx.PutMembership(origami.Membership{Account: bob, Organization: whole.ID, Unit: unit}))
+}
+
+// meaning are the grantees that mean an account.
+var meaning = map[origami.AccountID][]string{
+	alice: {string(alice)},
+	bob:   {string(bob), string(whole.ARN()), string(whole.UnitARN(unit))},
+	carol: {string(carol), string(whole.ARN())},
+}
+
 // shows is the model: whether a list shows an image.
 func (l listed) shows(q metadb.Query) bool {
 	grants := []string{}
@@ -92,13 +125,25 @@ func (l listed) shows(q metadb.Query) bool {
 	for _, a := range l.SharedWith {
 		grants = append(grants, string(a))
 	}
+	for _, o := range l.Organizations {
+		grants = append(grants, string(o))
+	}
 	granted := func(to string) bool { return slices.Contains(grants, to) }
+	executable := func(by string) bool {
+		switch {
+		case by == string(q.Viewer):
+			return slices.ContainsFunc(meaning[q.Viewer], granted)
+		case by == "all", q.Viewer == metadb.System:
+			return granted(by)
+		}
+		return l.Owner == q.Viewer && granted(by)
+	}
 	switch {
 	case l.State == origami.ImageDeregistered,
-		q.Viewer != metadb.System && l.Owner != q.Viewer && !granted("all") && !granted(string(q.Viewer)),
+		q.Viewer != metadb.System && l.Owner != q.Viewer && !granted("all") && !slices.ContainsFunc(meaning[q.Viewer], granted),
 		len(q.IDs) > 0 && !slices.Contains(q.IDs, string(l.ID)),
 		len(q.Owners) > 0 && !slices.Contains(q.Owners, l.Owner),
-		len(q.ExecutableBy) > 0 && !slices.ContainsFunc(q.ExecutableBy, granted):
+		len(q.ExecutableBy) > 0 && !slices.ContainsFunc(q.ExecutableBy, executable):
 		return false
 	}
 	for _, f := range q.Filters {

@@ -1,6 +1,7 @@
 package metadb
 
 import (
+	"errors"
 	"slices"
 
 	"origami"
@@ -10,7 +11,7 @@ import (
 // identifies; otherwise the error is the not-found error of that kind.
 func (tx *Tx) Visible(region origami.Region, viewer origami.AccountID, id string) error {
 	see, ok := map[string]func() error{
-		"image":                    func() error { return seen(images, tx, region, viewer, id) },
+		"image":                    func() error { return seenImage(tx, region, viewer, id) },
 		"snapshot":                 func() error { return seen(snapshots, tx, region, viewer, id) },
 		"volume":                   func() error { return seen(volumes, tx, region, viewer, id) },
 		"instance":                 func() error { return seen(instances, tx, region, viewer, id) },
@@ -21,12 +22,23 @@ func (tx *Tx) Visible(region origami.Region, viewer origami.AccountID, id string
 		"security-group-rule":      func() error { return seen(securityGroupRules, tx, region, viewer, id) },
 		"launch-template":          func() error { return seen(launchTemplates, tx, region, viewer, id) },
 		"elastic-ip":               func() error { return seen(addresses, tx, region, viewer, id) },
+		"image-usage-report":       func() error { return seen(imageUsageReports, tx, region, viewer, id) },
 		"replace-root-volume-task": func() error { return seen(rootReplacements, tx, region, viewer, id) },
 	}[origami.ResourceType(id)]
 	if !ok {
 		return origami.NotFound(id)
 	}
 	return see()
+}
+
+// seenImage is seen of images, among which owners see theirs in the Recycle Bin
+// too: tags are all that can be changed there.
+func seenImage(tx *Tx, region origami.Region, viewer origami.AccountID, id string) error {
+	err := seen(images, tx, region, viewer, id)
+	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}) {
+		return seen(binnedImages, tx, region, viewer, id)
+	}
+	return err
 }
 
 func seen[T any](t *table[T], tx *Tx, region origami.Region, viewer origami.AccountID, id string) error {
@@ -38,7 +50,7 @@ func seen[T any](t *table[T], tx *Tx, region origami.Region, viewer origami.Acco
 }
 
 // VisibleImages tells which of some images viewer may see, without those that
-// are deregistered.
+// are deregistered or in the Recycle Bin.
 func (tx *Tx) VisibleImages(region origami.Region, viewer origami.AccountID, ids []string) (map[string]bool, error) {
 	return seenOf(images, tx, region, viewer, ids)
 }
@@ -46,11 +58,15 @@ func (tx *Tx) VisibleImages(region origami.Region, viewer origami.AccountID, ids
 // seenOf tells which of ids lists show to viewer.
 func seenOf[T any](t *table[T], tx *Tx, region origami.Region, viewer origami.AccountID, ids []string) (map[string]bool, error) {
 	out := make(map[string]bool, len(ids))
+	means, err := t.means(tx, viewer)
+	if err != nil {
+		return nil, err
+	}
 	for some := range slices.Chunk(ids, maxIDs) {
 		var c conditions
 		c.add("t.region = ?", string(region))
 		c.in("t.id", some)
-		where, args := t.visible(viewer)
+		where, args := t.visible(viewer, means)
 		c.add(where, args...)
 		if t.listed != "" {
 			c.add(t.listed)

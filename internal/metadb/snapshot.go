@@ -28,7 +28,7 @@ var snapshots = &table[origami.Snapshot]{
 			if s.Bin != nil || s.Tier() != origami.TierStandard {
 				return nil // until it is restored
 			}
-			return grantees(s.Public && !s.PublicBlocked, s.SharedWith)
+			return grantees(origami.Grants{Public: s.Public && !s.PublicBlocked, Accounts: s.SharedWith})
 		},
 	},
 	live: "t.recycled = 0",

@@ -28,6 +28,8 @@ type table[T any] struct {
 	live     string            // condition on the rows that an account can see at all, over "t"; "" for all
 	filters  map[string]filter // filters that narrow, by name
 	prefix   string            // what its IDs begin with: "ami-"; "" if it does not matter
+
+	organizations bool // grants name organizations and their units too
 }
 
 // child is a table whose rows follow from a noun.
@@ -87,7 +89,11 @@ func (t *table[T]) kept() []*child[T] {
 
 // get reads a noun that viewer may see.
 func (t *table[T]) get(tx *Tx, region origami.Region, viewer origami.AccountID, id string) (*T, error) {
-	where, args := t.visible(viewer)
+	means, err := t.means(tx, viewer)
+	if err != nil {
+		return nil, err
+	}
+	where, args := t.visible(viewer, means)
 	args = append([]any{string(region), id}, args...)
 	doc, ok, err := one[string](tx, "SELECT t.doc FROM "+t.name+" t WHERE t.region = ? AND t.id = ? AND "+where, args...)
 	if err != nil {
@@ -99,27 +105,46 @@ func (t *table[T]) get(tx *Tx, region origami.Region, viewer origami.AccountID, 
 	return t.decode(doc)
 }
 
-// visible is the condition that viewer may see row t.
-func (t *table[T]) visible(viewer origami.AccountID) (string, []any) {
-	where, args := t.permitted("t.owner", viewer)
+// means lists the grantees that mean viewer alone or with others, but not
+// everybody. There are none where nothing is granted.
+func (t *table[T]) means(tx *Tx, viewer origami.AccountID) ([]string, error) {
+	switch {
+	case t.grants == nil || viewer == System:
+		return nil, nil
+	case !t.organizations:
+		return []string{string(viewer)}, nil
+	}
+	known, err := tx.Principals(viewer)
+	return slices.Clone(known), err
+}
+
+// visible is the condition that viewer, whom some grantees mean, may see row t.
+func (t *table[T]) visible(viewer origami.AccountID, means []string) (string, []any) {
+	where, args := t.permitted("t.owner", viewer, means)
 	if t.live != "" && viewer != System {
 		where = t.live + " AND " + where
 	}
 	return where, args
 }
 
-// permitted is the condition that viewer is permitted to see row t, whose owner
-// is in a column.
-func (t *table[T]) permitted(owner string, viewer origami.AccountID) (string, []any) {
+// permitted is the condition that viewer, whom some grantees mean, is permitted
+// to see row t, whose owner is in a column.
+func (t *table[T]) permitted(owner string, viewer origami.AccountID, means []string) (string, []any) {
 	if viewer == System {
 		return "1 = 1", nil
 	}
 	if t.grants == nil {
 		return owner + " = ?", []any{string(viewer)}
 	}
+	where, args := t.granted(append(slices.Clone(means), everybody))
+	return "(" + owner + " = ? OR " + where + ")", append([]any{string(viewer)}, args...)
+}
+
+// granted is the condition that row t is granted to one of grantees.
+func (t *table[T]) granted(grantees []string) (string, []any) {
 	g := t.grants
-	return "(" + owner + " = ? OR EXISTS (SELECT 1 FROM " + g.name + " g WHERE g.region = t.region AND g." + g.key +
-		" = t.id AND g.account IN (?, 'all')))", []any{string(viewer), string(viewer)}
+	part, args := isOneOf("g.account", grantees)
+	return "EXISTS (SELECT 1 FROM " + g.name + " g WHERE g.region = t.region AND g." + g.key + " = t.id AND " + part + ")", args
 }
 
 // update changes a noun by f, whoever owns it.

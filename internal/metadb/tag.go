@@ -29,7 +29,7 @@ func (tx *Tx) PutTags(region origami.Region, account origami.AccountID, ids []st
 		if _, err := tx.exec(query, args...); err != nil {
 			return err
 		}
-		n, _, err := one[int64](tx, `SELECT COUNT(*) FROM tags WHERE region = ? AND account = ? AND resource = ?`,
+		n, _, err := one[int64](tx, `SELECT COUNT(*) FROM tags WHERE region = ? AND account = ? AND resource = ? AND name NOT LIKE 'aws:%'`,
 			string(region), string(account), id)
 		if err != nil {
 			return err
@@ -43,9 +43,10 @@ func (tx *Tx) PutTags(region origami.Region, account origami.AccountID, ids []st
 
 // DeleteTags takes tags away: those of the given keys, where the value equals
 // unless it is nil; all if there are no keys. What is not there is no error.
+// Tags of the system, which begin with "aws:", stay.
 func (tx *Tx) DeleteTags(region origami.Region, account origami.AccountID, ids []string, tags map[string]*string) error {
 	for _, id := range ids {
-		const query = `DELETE FROM tags WHERE region = ? AND account = ? AND resource = ?`
+		const query = `DELETE FROM tags WHERE region = ? AND account = ? AND resource = ? AND name NOT LIKE 'aws:%'`
 		if len(tags) == 0 {
 			if _, err := tx.exec(query, string(region), string(account), id); err != nil {
 				return err
@@ -67,6 +68,13 @@ func (tx *Tx) DeleteTags(region origami.Region, account origami.AccountID, ids [
 // DropTags takes everybody's tags off a resource that is gone.
 func (tx *Tx) DropTags(region origami.Region, id string) error {
 	_, err := tx.exec(`DELETE FROM tags WHERE region = ? AND resource = ?`, string(region), id)
+	return err
+}
+
+// DropTag takes everybody's tag of one name off a resource, one of the system
+// too.
+func (tx *Tx) DropTag(region origami.Region, id, name string) error {
+	_, err := tx.exec(`DELETE FROM tags WHERE region = ? AND resource = ? AND name = ?`, string(region), id, name)
 	return err
 }
 

@@ -21,6 +21,8 @@ type Tx struct {
 	writable bool
 	after    []func()
 	broken   error // first error of a statement: PostgreSQL can go on no further
+
+	known map[origami.AccountID][]string // Principals that were looked up
 }
 
 // Context is the context that the transaction runs under.

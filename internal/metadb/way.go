@@ -163,7 +163,8 @@ func (t *table[T]) ways(q Query) []way {
 	}
 	if g := t.grants; g != nil && len(q.ExecutableBy) > 0 {
 		w := way{filter: -1, sorted: true}
-		for some := range chunks(q.ExecutableBy) {
+		open, owned := q.executable()
+		for some := range chunks(append(open, owned...)) {
 			w.branches = append(w.branches, t.child(q, g.name, g.key, g.column, some))
 			w.sorted = w.sorted && len(some) == 1
 		}
@@ -191,7 +192,7 @@ func (t *table[T]) visibleWay(q Query) way {
 	}
 	w.branches = t.own(q, "t.owner", []string{string(q.Viewer)})
 	if g := t.grants; g != nil {
-		for _, account := range []string{string(q.Viewer), everybody} {
+		for _, account := range append(slices.Clone(q.means), everybody) {
 			w.branches = append(w.branches, t.child(q, g.name, g.key, g.column, []string{account}))
 		}
 	}
@@ -300,15 +301,15 @@ func (t *table[T]) conditions(d *dialect, q Query, w way) conditions {
 		c.add(t.live)
 	}
 	if !w.seen {
-		where, args := t.permitted(d.unindexed+"t.owner", q.Viewer)
+		where, args := t.permitted(d.unindexed+"t.owner", q.Viewer, q.means)
 		c.add(where, args...)
 	}
 	if len(q.Owners) > 0 {
 		c.in(d.unindexed+"t.owner", texts(q.Owners))
 	}
 	if len(q.ExecutableBy) > 0 {
-		part, args := isOneOf("e.account", q.ExecutableBy)
-		c.add("EXISTS (SELECT 1 FROM "+t.grants.name+" e WHERE e.region = t.region AND e."+t.grants.key+" = t.id AND "+part+")", args...)
+		where, args := t.executable(d, q)
+		c.add(where, args...)
 	}
 	for n, f := range q.Filters {
 		if n != w.filter {
@@ -316,6 +317,39 @@ func (t *table[T]) conditions(d *dialect, q Query, w way) conditions {
 		}
 	}
 	return c
+}
+
+// executable divides the grantees that ExecutableBy means into those that count
+// on every row, and those that count on the viewer's own.
+func (q Query) executable() (open, owned []string) {
+	for _, account := range q.ExecutableBy {
+		switch {
+		case account == string(q.Viewer):
+			open = append(open, q.means...)
+		case account == everybody || q.Viewer == System:
+			open = append(open, account)
+		default:
+			owned = append(owned, account)
+		}
+	}
+	return open, owned
+}
+
+// executable is the condition of ExecutableBy.
+func (t *table[T]) executable(d *dialect, q Query) (string, []any) {
+	open, owned := q.executable()
+	var ways []string
+	var args []any
+	if len(open) > 0 {
+		where, values := t.granted(open)
+		ways, args = append(ways, where), append(args, values...)
+	}
+	if len(owned) > 0 {
+		where, values := t.granted(owned)
+		ways = append(ways, d.unindexed+"t.owner = ? AND "+where)
+		args = append(append(args, string(q.Viewer)), values...)
+	}
+	return "(" + strings.Join(ways, " OR ") + ")", args
 }
 
 // check adds the condition of a filter, as far as the database knows it. What

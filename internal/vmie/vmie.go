@@ -286,7 +286,7 @@ func (s *Service) undo(j *job) error {
 	region := j.image.Region
 	return s.db.Update(context.WithoutCancel(j.ctx), func(tx *metadb.Tx) error {
 		img, err := tx.Image(region, metadb.System, j.image.ID)
-		if err == nil && img.State != origami.ImageDeregistered {
+		if err == nil && !img.Gone() {
 			err = tx.DeleteImage(region, img.ID)
 		}
 		if err != nil {

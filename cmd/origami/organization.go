@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"origami"
+	"origami/internal/iam"
+)
+
+func organizationCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "organization",
+		Short: "Put accounts into organizations, which images can be shared with",
+		Long: `Put accounts into organizations and organizational units, also while the
+service runs. An image that is shared with the ARN of one can be found and
+launched by every account in it, and in the units below it.`,
+		Args: cobra.NoArgs,
+	}
+	c.AddCommand(organizationCreateCommand(), organizationUnitCommand(), organizationAddCommand(),
+		organizationRemoveCommand(), organizationDeleteCommand(), organizationListCommand())
+	return c
+}
+
+// withAccounts opens the accounts of a data directory for f.
+func withAccounts(ctx context.Context, dir string, f func(*iam.Service) error) error {
+	d, err := absolute(dir)
+	if err != nil {
+		return err
+	}
+	db, err := d.openDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return plain(f(iam.New(db)))
+}
+
+// accountByWord finds an account by its name or number.
+func accountByWord(ctx context.Context, s *iam.Service, word string) (origami.AccountID, error) {
+	all, err := s.Accounts(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, a := range all {
+		if string(a.ID) == word || a.Name == word {
+			return a.ID, nil
+		}
+	}
+	return "", fmt.Errorf("there is no account %q", word)
+}
+
+// newOrganization is the answer of organization create and create-unit.
+type newOrganization struct {
+	ID  string                  `json:"id"`
+	ARN origami.OrganizationARN `json:"arn"`
+}
+
+// printNew prints what was made: its ID and its ARN.
+func printNew(w io.Writer, output string, n newOrganization) error {
+	if output == "json" {
+		return printJSON(w, n)
+	}
+	_, err := fmt.Fprintf(w, "%s  %s\n", n.ID, n.ARN)
+	return err
+}
+
+func organizationCreateCommand() *cobra.Command {
+	var dir, output string
+	c := &cobra.Command{
+		Use:   "create ACCOUNT",
+		Short: "Make an organization that an account manages",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkOutput(output, "text"); err != nil {
+				return err
+			}
+			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
+				account, err := accountByWord(c.Context(), s, args[0])
+				if err != nil {
+					return err
+				}
+				o, err := s.CreateOrganization(c.Context(), account)
+				if err != nil {
+					return err
+				}
+				return printNew(c.OutOrStdout(), output, newOrganization{string(o.ID), o.ARN()})
+			})
+		},
+	}
+	dataDirFlag(c, &dir)
+	outputFlag(c, &output, "text")
+	return c
+}
+
+func organizationUnitCommand() *cobra.Command {
+	var dir, output, parent string
+	c := &cobra.Command{
+		Use:   "create-unit ORGANIZATION NAME",
+		Short: "Make an organizational unit, at the root or in another unit",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkOutput(output, "text"); err != nil {
+				return err
+			}
+			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
+				o, err := organizationByID(c.Context(), s, args[0])
+				if err != nil {
+					return err
+				}
+				above, err := parentUnit(parent)
+				if err != nil {
+					return err
+				}
+				u, err := s.CreateUnit(c.Context(), o.ID, above, args[1])
+				if err != nil {
+					return err
+				}
+				return printNew(c.OutOrStdout(), output, newOrganization{string(u.ID), o.UnitARN(u.ID)})
+			})
+		},
+	}
+	dataDirFlag(c, &dir)
+	outputFlag(c, &output, "text")
+	c.Flags().StringVar(&parent, "parent", "", "unit that it is in (default: the root)")
+	return c
+}
+
+// organizationByID finds an organization.
+func organizationByID(ctx context.Context, s *iam.Service, id string) (*iam.OrganizationTree, error) {
+	all, err := s.Organizations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range all {
+		if string(o.ID) == id {
+			return &o, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no organization %q", id)
+}
+
+// parentUnit reads a flag that is a unit, or empty.
+func parentUnit(s string) (origami.UnitID, error) {
+	if s == "" {
+		return "", nil
+	}
+	return origami.ParseUnitID(s)
+}
+
+func organizationAddCommand() *cobra.Command {
+	var dir, unit string
+	c := &cobra.Command{
+		Use:   "add ORGANIZATION ACCOUNT",
+		Short: "Put an account into an organization, or move it within",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
+				o, err := origami.ParseOrganizationID(args[0])
+				if err != nil {
+					return err
+				}
+				account, err := accountByWord(c.Context(), s, args[1])
+				if err != nil {
+					return err
+				}
+				u, err := parentUnit(unit)
+				if err != nil {
+					return err
+				}
+				return s.PutAccount(c.Context(), account, o, u)
+			})
+		},
+	}
+	dataDirFlag(c, &dir)
+	c.Flags().StringVar(&unit, "unit", "", "unit that the account goes to (default: the root)")
+	return c
+}
+
+func organizationRemoveCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "remove ACCOUNT",
+		Short: "Take an account out of its organization",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
+				account, err := accountByWord(c.Context(), s, args[0])
+				if err != nil {
+					return err
+				}
+				return s.RemoveAccount(c.Context(), account)
+			})
+		},
+	}
+	dataDirFlag(c, &dir)
+	return c
+}
+
+func organizationDeleteCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "delete ID",
+		Short: "Delete an empty organization or organizational unit",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
+				if id, err := origami.ParseUnitID(args[0]); err == nil {
+					return s.DeleteUnit(c.Context(), id)
+				}
+				id, err := origami.ParseOrganizationID(args[0])
+				if err != nil {
+					return err
+				}
+				return s.DeleteOrganization(c.Context(), id)
+			})
+		},
+	}
+	dataDirFlag(c, &dir)
+	return c
+}
+
+// listedOrganization is one entry of organization list: an organization, or a
+// unit of one.
+type listedOrganization struct {
+	newOrganization
+	Name     string              `json:"name,omitempty"`
+	Parent   string              `json:"parent,omitempty"` // what a unit is in
+	Accounts []origami.AccountID `json:"accountIds"`
+}
+
+func organizationListCommand() *cobra.Command {
+	var dir, output string
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List organizations, their units, and who is in them",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkOutput(output, "table"); err != nil {
+				return err
+			}
+			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
+				all, err := s.Organizations(c.Context())
+				if err != nil {
+					return err
+				}
+				rows := []listedOrganization{}
+				for _, o := range all {
+					rows = append(rows, listOrganization(o)...)
+				}
+				if output == "json" {
+					return printJSON(c.OutOrStdout(), rows)
+				}
+				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+				fmt.Fprintln(w, "ID\tNAME\tIN\tACCOUNTS\tARN")
+				for _, r := range rows {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.ID, cell(r.Name), cell(r.Parent), cell(joinIDs(r.Accounts)), r.ARN)
+				}
+				return w.Flush()
+			})
+		},
+	}
+	dataDirFlag(c, &dir)
+	outputFlag(c, &output, "table")
+	return c
+}
+
+func listOrganization(o iam.OrganizationTree) []listedOrganization {
+	in := func(unit origami.UnitID) []origami.AccountID {
+		out := []origami.AccountID{}
+		for _, m := range o.Members {
+			if m.Unit == unit {
+				out = append(out, m.Account)
+			}
+		}
+		return out
+	}
+	rows := []listedOrganization{{newOrganization: newOrganization{string(o.ID), o.ARN()}, Accounts: in("")}}
+	for _, u := range o.Units {
+		parent := string(u.Parent)
+		if parent == "" {
+			parent = string(o.ID)
+		}
+		rows = append(rows, listedOrganization{newOrganization{string(u.ID), o.UnitARN(u.ID)}, u.Name, parent, in(u.ID)})
+	}
+	return rows
+}
