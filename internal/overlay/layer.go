@@ -28,10 +28,11 @@ type layer struct {
 	seq     atomic.Uint64 // last durable record of the journal
 	epoch   uint64        // number of live records, seq + 1 or + 2; guarded by liveLog.mu
 
-	// unlogged counts the changes of units that the live log does not have. It
+	// unlogged counts the changes of lines that the live log does not have. It
 	// is raised before units changes, so whoever finds in units what it wants
-	// to have there, and then 0 here, finds it after the death of the process.
-	unlogged atomic.Int64
+	// to have there, and then none here, finds it after the death of the
+	// process.
+	unlogged lineCounts
 	missed   missed // guarded by liveLog.mu
 
 	// changed is set after the change, and before it is answered: lines of

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"origami/internal/durable"
 )
@@ -154,47 +155,64 @@ func replayLive(f durable.File, layers []*layer) error {
 	return nil
 }
 
-// missed are the lines that changed while the log could not be written. The
-// next record of their layer has them too.
-type missed struct {
-	lines   map[int64]struct{}
-	changes int64 // how many of layer.unlogged they are
+// lineCounts counts something of lines. Lines that are far apart share a
+// counter, so a count may be too high.
+type lineCounts [256]atomic.Int64
+
+func (c *lineCounts) add(first, n, delta int64) {
+	for line := first; line < first+n; line++ {
+		c[line%int64(len(c))].Add(delta)
+	}
 }
 
-func (m *missed) add(first, n, changes int64) {
-	if m.lines == nil {
-		m.lines = make(map[int64]struct{})
+// none says that nothing is counted of n lines.
+func (c *lineCounts) none(first, n int64) bool {
+	for line := first; line < first+min(n, int64(len(c))); line++ {
+		if c[line%int64(len(c))].Load() != 0 {
+			return false
+		}
 	}
-	for i := range n {
-		m.lines[first+i] = struct{}{}
-	}
-	m.changes += changes
+	return true
 }
+
+// linesOf returns the lines of n units.
+func linesOf(unit, n int64) (first, lines int64) {
+	first = unit / lineUnits
+	return first, (unit+n-1)/lineUnits - first + 1
+}
+
+// missed are the lines that changed while the log could not be written, and
+// how often. The next record of their layer has them too.
+type missed map[int64]int64
 
 // add notes the lines of n units of l, after they changed and were marked.
 // Changes is by how much the caller has raised l.unlogged for that, which ends
 // when the log has them.
 func (lg *liveLog) add(l *layer, unit, n, changes int64) error {
+	first, lines := linesOf(unit, n)
 	if lg.boot == "" {
-		l.unlogged.Add(-changes)
+		l.unlogged.add(first, lines, -changes)
 		return nil
 	}
 	lg.mu.Lock()
 	defer lg.mu.Unlock()
-	first := unit / lineUnits
-	lines := (unit+n-1)/lineUnits - first + 1
 	if err := lg.append(l, l.units.entriesOf(first, lines)); err != nil {
-		l.missed.add(first, lines, changes)
+		if l.missed == nil {
+			l.missed = make(missed)
+		}
+		for line := first; line < first+lines; line++ {
+			l.missed[line] += changes
+		}
 		return err
 	}
-	l.unlogged.Add(-changes)
+	l.unlogged.add(first, lines, -changes)
 	return nil
 }
 
 // append writes a record of entries of l, and of the lines that were missed
 // before. It is called with mu held.
 func (lg *liveLog) append(l *layer, entries []byte) error {
-	for _, line := range slices.Sorted(maps.Keys(l.missed.lines)) {
+	for _, line := range slices.Sorted(maps.Keys(l.missed)) {
 		entries = append(entries, l.units.entriesOf(line, 1)...)
 	}
 	record := liveRecord(l, entries)
@@ -202,8 +220,10 @@ func (lg *liveLog) append(l *layer, entries []byte) error {
 		return fmt.Errorf("write %s: %w", liveNames[lg.cur], err)
 	}
 	lg.end += int64(len(record))
-	l.unlogged.Add(-l.missed.changes)
-	l.missed = missed{}
+	for line, changes := range l.missed {
+		l.unlogged.add(line, 1, -changes)
+	}
+	l.missed = nil
 	return nil
 }
 
@@ -233,7 +253,7 @@ func (lg *liveLog) trim(layers func() []*layer) {
 	lg.mu.Lock()
 	defer lg.mu.Unlock()
 	for _, l := range layers() {
-		if len(l.missed.lines) > 0 {
+		if len(l.missed) > 0 {
 			_ = lg.append(l, nil) // or else the next record has them
 		}
 	}

@@ -3,7 +3,6 @@ package overlay
 import (
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // regionSize is the piece in which a write passes the gate, and the range of
@@ -102,15 +101,16 @@ func (d *Device) write(p []byte, off int64) error {
 // live log. It is called with gate held.
 func (d *Device) change(unit, n int64, s unitState) error {
 	l, changes := d.top, int64(1)
+	first, lines := linesOf(unit, n)
 	if got, same := l.units.run(unit, n); got == s && same == n {
-		if l.unlogged.Load() == 0 {
+		if l.unlogged.none(first, lines) {
 			return nil // the usual case of an overwrite
 		}
 		// Another write may have changed these units, and neither marked nor
 		// logged them yet. That one has raised the counter, and keeps it so.
 		changes = 0
 	}
-	l.unlogged.Add(changes)
+	l.unlogged.add(first, lines, changes)
 	l.units.set(unit, n, s)
 	l.changed.Store(true)
 	return d.live.add(l, unit, n, changes)
@@ -227,6 +227,7 @@ func (d *Device) isHole(off, n int64) (bool, error) {
 		return false, err
 	}
 	defer v.release()
+	first, lines := linesOf(off/UnitSize, (off+n-1)/UnitSize-off/UnitSize+1)
 	for end := off + n; off < end; {
 		unit := off / UnitSize
 		_, s, k := v.find(unit, (end-1)/UnitSize-unit+1)
@@ -235,12 +236,17 @@ func (d *Device) isHole(off, n int64) (bool, error) {
 		}
 		off = (unit + k) * UnitSize
 	}
-	return !v.unlogged(), nil
+	return v.logged(first, lines), nil
 }
 
-// unlogged says that a layer may hold changes that are not in the live log.
-func (v *view) unlogged() bool {
-	return slices.ContainsFunc(v.layers, func(l *layer) bool { return l.unlogged.Load() != 0 })
+// logged says that the live log has all changes of n lines, in every layer.
+func (v *view) logged(first, n int64) bool {
+	for _, l := range v.layers {
+		if !l.unlogged.none(first, n) {
+			return false
+		}
+	}
+	return true
 }
 
 // zeroUnits zeroes whole units of one page of the map.
