@@ -124,7 +124,7 @@ func setRole(tx *metadb.Tx, i *origami.Identity, description *string, longest *t
 // means nobody would mean whoever takes it later.
 func checkPrincipals(tx *metadb.Tx, d *policy.Document) error {
 	for _, arn := range d.ARNs() {
-		ok, err := exists(tx, arn)
+		ok, err := tx.PrincipalExists(arn)
 		if err != nil {
 			return err
 		}
@@ -133,34 +133,6 @@ func checkPrincipals(tx *metadb.Tx, d *policy.Document) error {
 		}
 	}
 	return nil
-}
-
-// exists reports whether an account, user or role is there. Sessions of roles
-// come and go.
-func exists(tx *metadb.Tx, arn string) (bool, error) {
-	part := strings.SplitN(arn, ":", 6)
-	if len(part) != 6 || part[2] != "iam" {
-		return len(part) == 6, nil
-	}
-	account := origami.AccountID(part[4])
-	kind, rest, _ := strings.Cut(part[5], "/")
-	if kind == "root" {
-		_, err := tx.Account(account)
-		return absent(err)
-	}
-	i, err := tx.Identity(account, origami.IdentityKind(kind), rest[strings.LastIndexByte(rest, '/')+1:])
-	if err != nil {
-		return absent(err)
-	}
-	return i.ARN() == arn, nil
-}
-
-// absent turns the error of a lookup into whether it found something.
-func absent(err error) (bool, error) {
-	if errors.Is(err, metadb.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // parse reads a policy document; what it refuses is MalformedPolicyDocument.

@@ -118,8 +118,8 @@ func FuzzReference(f *testing.F) {
 		"arn:aws:kms:us-east-1:111111111111:alias/aws/ebs", "arn:aws:kms:::", "00000000-0000-0000-0000-000000000000", "arn:", "alias/\xff"} {
 		f.Add(s)
 	}
+	r := newRig(f)
 	f.Fuzz(func(t *testing.T, ref string) {
-		r := newRig(t)
 		k, _, err := r.DescribeKey(t.Context(), root(alice, east), ref)
 		if err != nil {
 			var e *origami.Error

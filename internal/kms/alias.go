@@ -43,7 +43,7 @@ func (s *Service) CreateAlias(ctx context.Context, a Access, name, key string) e
 		return err
 	}
 	return s.update(ctx, a, func(tx *metadb.Tx) error {
-		k, err := s.resolveCustomer(tx, a.Caller, key)
+		k, err := resolveCustomer(tx, a.Caller, key)
 		if err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (s *Service) UpdateAlias(ctx context.Context, a Access, name, key string) e
 		return err
 	}
 	return s.update(ctx, a, func(tx *metadb.Tx) error {
-		k, err := s.resolveCustomer(tx, a.Caller, key)
+		k, err := resolveCustomer(tx, a.Caller, key)
 		if err != nil {
 			return err
 		}
@@ -138,7 +138,7 @@ func (s *Service) ListAliases(ctx context.Context, a Access, key, after string, 
 		}
 		q := metadb.Query{Region: a.Caller.Region, Viewer: a.Caller.Account, Limit: limit + 1}
 		if key != "" {
-			k, err := s.resolveOwn(tx, a.Caller, key)
+			k, err := resolveOwn(tx, a.Caller, key)
 			if err != nil {
 				return err
 			}

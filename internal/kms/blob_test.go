@@ -12,20 +12,14 @@ import (
 // FuzzDecrypt gives the decoder of blobs whatever a caller may send, between
 // blobs that are good.
 func FuzzDecrypt(f *testing.F) {
-	blobs := func(t testing.TB, r *rig) (plain, multi []byte) {
-		for i, in := range []kms.NewKey{{}, {MultiRegion: true}} {
-			k := r.create(root(alice, east), in)
-			c, err := r.Encrypt(t.Context(), root(alice, east), k.ARN(), []byte("secret"), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if i == 0 {
-				plain = c.Blob
-			} else {
-				multi = c.Blob
-			}
+	r := newRig(f)
+	var blobs [][]byte
+	for _, in := range []kms.NewKey{{}, {MultiRegion: true}} {
+		c, err := r.Encrypt(f.Context(), root(alice, east), r.create(root(alice, east), in).ARN(), []byte("secret"), nil)
+		if err != nil {
+			f.Fatal(err)
 		}
-		return plain, multi
+		blobs = append(blobs, c.Blob)
 	}
 	f.Add([]byte{}, -1)
 	f.Add(make([]byte, 71), -1)
@@ -34,9 +28,7 @@ func FuzzDecrypt(f *testing.F) {
 	f.Add([]byte{0xff}, 22)
 	f.Add([]byte{3}, 1)
 	f.Fuzz(func(t *testing.T, edit []byte, at int) {
-		r := newRig(t)
-		good, multi := blobs(t, r)
-		for _, blob := range [][]byte{good, multi} {
+		for _, blob := range blobs {
 			if at >= 0 && at < len(blob) {
 				changed := append([]byte{}, blob...)
 				n := copy(changed[at:], edit)

@@ -83,7 +83,7 @@ func (s *Service) decrypt(tx *metadb.Tx, a Access, action, ref string, blob []by
 	if err != nil {
 		return nil, errCiphertext()
 	}
-	k, err := s.keyOfBlob(tx, a, h, ref)
+	k, err := keyOfBlob(tx, a, h, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +121,9 @@ func (s *Service) openWith(tx *metadb.Tx, k *origami.KMSKey, h blobHeader, blob 
 
 // keyOfBlob finds the key that a blob names, which ref, if not empty, must name
 // too.
-func (s *Service) keyOfBlob(tx *metadb.Tx, a Access, h blobHeader, ref string) (*origami.KMSKey, error) {
+func keyOfBlob(tx *metadb.Tx, a Access, h blobHeader, ref string) (*origami.KMSKey, error) {
 	if ref != "" {
-		k, err := s.Resolve(tx, a.Caller, ref)
+		k, err := find(tx, a.Caller, ref)
 		if err == nil && k.ID != h.key {
 			return nil, origami.Errorf(CodeIncorrectKey, "The key ID in the request does not identify a CMK that can perform this operation.")
 		}

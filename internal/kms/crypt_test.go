@@ -157,7 +157,6 @@ func TestStates(t *testing.T) {
 	changes := map[string]func() error{
 		"TagResource":          func() error { return r.TagResource(ctx, a, id, origami.Tags{"a": "b"}) },
 		"UpdateKeyDescription": func() error { return r.UpdateKeyDescription(ctx, a, id, "x") },
-		"PutKeyPolicy":         func() error { return r.PutKeyPolicy(ctx, a, id, "", k.Policy, false) },
 	}
 	steps := []struct {
 		name         string

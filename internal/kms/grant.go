@@ -44,7 +44,7 @@ const maxGrants = 50000
 func (s *Service) CreateGrant(ctx context.Context, a Access, in NewGrant) (id, token string, err error) {
 	in.Operations = slices.Compact(slices.Sorted(slices.Values(in.Operations)))
 	err = s.update(ctx, a, func(tx *metadb.Tx) error {
-		k, err := s.resolveKey(tx, a.Caller, in.Key)
+		k, err := resolveKey(tx, a.Caller, in.Key)
 		if err != nil {
 			return err
 		}
@@ -152,8 +152,7 @@ func checkGrant(tx *metadb.Tx, g *origami.KMSGrant) error {
 	return nil
 }
 
-// checkPrincipal checks that an ARN can be of a principal of an account that
-// exists.
+// checkPrincipal checks that an ARN is of a principal that exists.
 func checkPrincipal(tx *metadb.Tx, arn string) error {
 	bad := origami.Errorf(CodeInvalidARN, "ARN does not refer to a valid principal: %s", quote(arn))
 	part := strings.SplitN(arn, ":", 6)
@@ -173,11 +172,12 @@ func checkPrincipal(tx *metadb.Tx, arn string) error {
 	default:
 		return bad
 	}
-	_, err := tx.Account(origami.AccountID(part[4]))
-	if errors.Is(err, metadb.ErrNotFound) {
+	if ok, err := tx.PrincipalExists(arn); err != nil {
+		return err
+	} else if !ok {
 		return bad
 	}
-	return err
+	return nil
 }
 
 // putGrant writes a grant, unless its name makes it one that is there.
@@ -263,7 +263,7 @@ type GrantFilter struct {
 // is true if there are others.
 func (s *Service) ListGrants(ctx context.Context, a Access, key string, f GrantFilter, after string, limit int) (found []*origami.KMSGrant, more bool, err error) {
 	err = s.view(ctx, func(tx *metadb.Tx) error {
-		k, err := s.resolveKey(tx, a.Caller, key)
+		k, err := resolveKey(tx, a.Caller, key)
 		if err != nil {
 			return err
 		}

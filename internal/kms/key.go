@@ -137,7 +137,7 @@ func relatives(tx *metadb.Tx, k *origami.KMSKey) (*Relatives, error) {
 // changeKey changes a customer's key by f, if the caller may do the action.
 func (s *Service) changeKey(ctx context.Context, a Access, ref, action string, f func(*metadb.Tx, *origami.KMSKey) error) error {
 	return s.update(ctx, a, func(tx *metadb.Tx) error {
-		k, err := s.resolveCustomer(tx, a.Caller, ref)
+		k, err := resolveCustomer(tx, a.Caller, ref)
 		if err != nil {
 			return err
 		}

@@ -94,6 +94,13 @@ func (s *Service) checkPolicy(tx *metadb.Tx, a Access, k *origami.KMSKey, text s
 		}
 		return err
 	}
+	for _, arn := range doc.ARNs() {
+		if ok, err := tx.PrincipalExists(arn); err != nil {
+			return err
+		} else if !ok {
+			return origami.Errorf(CodeMalformedPolicy, "Policy contains a statement with one or more invalid principals.")
+		}
+	}
 	if bypass {
 		return nil
 	}
@@ -112,7 +119,7 @@ func (s *Service) checkPolicy(tx *metadb.Tx, a Access, k *origami.KMSKey, text s
 func (s *Service) GetKeyPolicy(ctx context.Context, a Access, key, name string) (string, error) {
 	var text string
 	err := s.view(ctx, func(tx *metadb.Tx) error {
-		k, err := s.resolveOwn(tx, a.Caller, key)
+		k, err := resolveOwn(tx, a.Caller, key)
 		if err != nil {
 			return err
 		}
@@ -142,7 +149,7 @@ func (s *Service) PutKeyPolicy(ctx context.Context, a Access, key, name, text st
 			return err
 		}
 		k.Policy = text
-		return checkKept(k)
+		return nil
 	})
 }
 
@@ -150,7 +157,7 @@ func (s *Service) PutKeyPolicy(ctx context.Context, a Access, key, name, text st
 // policies, which are PolicyName.
 func (s *Service) ListKeyPolicies(ctx context.Context, a Access, key string) error {
 	return s.view(ctx, func(tx *metadb.Tx) error {
-		k, err := s.resolveOwn(tx, a.Caller, key)
+		k, err := resolveOwn(tx, a.Caller, key)
 		if err != nil {
 			return err
 		}

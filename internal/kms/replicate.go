@@ -56,7 +56,7 @@ func (s *Service) ReplicateKey(ctx context.Context, a Access, in Replication) (*
 
 // primary finds the key to replicate, and checks that it can be.
 func (s *Service) primary(tx *metadb.Tx, a Access, in Replication) (*origami.KMSKey, error) {
-	p, err := s.resolveCustomer(tx, a.Caller, in.Key)
+	p, err := resolveCustomer(tx, a.Caller, in.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (s *Service) copyMaterials(tx *metadb.Tx, p, k *origami.KMSKey) error {
 // UpdatePrimaryRegion makes a replica the primary, and the primary a replica.
 func (s *Service) UpdatePrimaryRegion(ctx context.Context, a Access, ref string, region origami.Region) error {
 	return s.update(ctx, a, func(tx *metadb.Tx) error {
-		p, err := s.resolveCustomer(tx, a.Caller, ref)
+		p, err := resolveCustomer(tx, a.Caller, ref)
 		if err != nil {
 			return err
 		}

@@ -20,17 +20,29 @@ func (s *Service) Resolve(tx *metadb.Tx, who origami.Caller, ref string) (*origa
 	if err != nil {
 		return nil, err
 	}
-	return s.lookUp(tx, who, r)
+	if r.managed(who) != "" {
+		if err := s.makeManaged(tx, r); err != nil {
+			return nil, err
+		}
+	}
+	return lookUp(tx, r)
 }
 
-func (s *Service) lookUp(tx *metadb.Tx, who origami.Caller, r reference) (*origami.KMSKey, error) {
+// find is Resolve for transactions that may only read: what the first use makes
+// is not found if it is not there.
+func find(tx *metadb.Tx, who origami.Caller, ref string) (*origami.KMSKey, error) {
+	r, err := parseReference(who, ref)
+	if err != nil {
+		return nil, err
+	}
+	return lookUp(tx, r)
+}
+
+func lookUp(tx *metadb.Tx, r reference) (*origami.KMSKey, error) {
 	key := r.key
 	if r.alias != "" {
 		a, err := tx.KMSAlias(r.region, r.account, r.alias)
 		if errors.Is(err, metadb.ErrNotFound) {
-			if service := managedService(r.alias); service != "" && r.account == who.Account {
-				return s.createManaged(tx, r.region, r.account, service)
-			}
 			return nil, aliasNotFound(r.arn())
 		}
 		if err != nil {
@@ -52,7 +64,7 @@ func gone(tx *metadb.Tx, k *origami.KMSKey) bool {
 }
 
 // resolveKey is Resolve for operations that take no aliases.
-func (s *Service) resolveKey(tx *metadb.Tx, who origami.Caller, ref string) (*origami.KMSKey, error) {
+func resolveKey(tx *metadb.Tx, who origami.Caller, ref string) (*origami.KMSKey, error) {
 	r, err := parseReference(who, ref)
 	if err != nil {
 		return nil, err
@@ -63,12 +75,12 @@ func (s *Service) resolveKey(tx *metadb.Tx, who origami.Caller, ref string) (*or
 		}
 		return nil, origami.Errorf(CodeInvalidARN, "%s is not a key ARN", quote(ref))
 	}
-	return s.lookUp(tx, who, r)
+	return lookUp(tx, r)
 }
 
 // resolveOwn is resolveKey for operations that no other account may do.
-func (s *Service) resolveOwn(tx *metadb.Tx, who origami.Caller, ref string) (*origami.KMSKey, error) {
-	k, err := s.resolveKey(tx, who, ref)
+func resolveOwn(tx *metadb.Tx, who origami.Caller, ref string) (*origami.KMSKey, error) {
+	k, err := resolveKey(tx, who, ref)
 	if err == nil && k.Owner != who.Account {
 		return nil, origami.Errorf(CodeAccessDenied, "User: %s is not allowed to perform this operation on a key of another account", who.ARN)
 	}
@@ -77,19 +89,28 @@ func (s *Service) resolveOwn(tx *metadb.Tx, who origami.Caller, ref string) (*or
 
 // resolveCustomer is resolveOwn for operations that are not for keys of AWS
 // services.
-func (s *Service) resolveCustomer(tx *metadb.Tx, who origami.Caller, ref string) (*origami.KMSKey, error) {
-	k, err := s.resolveOwn(tx, who, ref)
+func resolveCustomer(tx *metadb.Tx, who origami.Caller, ref string) (*origami.KMSKey, error) {
+	k, err := resolveOwn(tx, who, ref)
 	if err == nil && k.Managed != "" {
 		return nil, origami.Errorf(CodeAccessDenied, "%s is an AWS managed key, which cannot be changed", k.ARN())
 	}
 	return k, err
 }
 
-// look runs fn with the key that ref names, in a transaction that reads, or in
-// one that writes if the key is one that the first use makes.
+// look runs fn with the key that ref names, in a transaction that reads. A key
+// that is made by its first use is there then.
 func (s *Service) look(ctx context.Context, a Access, ref string, fn func(*metadb.Tx, *origami.KMSKey) error) error {
-	run := func(tx *metadb.Tx) error {
-		k, err := s.Resolve(tx, a.Caller, ref)
+	r, err := parseReference(a.Caller, ref)
+	if err != nil {
+		return err
+	}
+	if r.managed(a.Caller) != "" {
+		if err := s.ensureManaged(ctx, r); err != nil {
+			return err
+		}
+	}
+	return s.view(ctx, func(tx *metadb.Tx) error {
+		k, err := lookUp(tx, r)
 		if err != nil {
 			return err
 		}
@@ -100,11 +121,5 @@ func (s *Service) look(ctx context.Context, a Access, ref string, fn func(*metad
 			return errDryRun()
 		}
 		return nil
-	}
-	if r, err := parseReference(a.Caller, ref); err == nil && managedService(r.alias) != "" && r.account == a.Caller.Account {
-		if err := s.ensureManaged(ctx, r); err != nil {
-			return err
-		}
-	}
-	return s.view(ctx, run)
+	})
 }

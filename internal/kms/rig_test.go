@@ -26,7 +26,7 @@ const (
 // rig is a service over a database of its own, whose time is the test's.
 type rig struct {
 	*kms.Service
-	t    *testing.T
+	t    testing.TB
 	db   *metadb.DB
 	root keywrap.Root
 
@@ -38,7 +38,7 @@ type rig struct {
 	denied  map[string][]string
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), root: keyfile.New(durabletest.New(), "root.key"),
@@ -56,6 +56,13 @@ func newRig(t *testing.T) *rig {
 	}
 	t.Cleanup(func() { r.db.Close() })
 	r.update(func(tx *metadb.Tx) error {
+		for _, u := range []kms.Access{user(alice, "ann"), user(bob, "bea"), user(bob, "clara")} {
+			name := u.Caller.UserID[4:]
+			err := tx.PutIdentity(&origami.Identity{ID: u.Caller.UserID, Account: u.Caller.Account, Kind: origami.KindUser, Path: "/", Name: name, Created: r.now})
+			if err != nil {
+				return err
+			}
+		}
 		return errors.Join(
 			tx.PutAccount(&origami.Account{ID: alice, Name: "alice", Created: r.now}),
 			tx.PutAccount(&origami.Account{ID: bob, Name: "bob", Created: r.now}))

@@ -65,7 +65,7 @@ func (s *Service) DisableKeyRotation(ctx context.Context, a Access, ref string) 
 func (s *Service) RotateKeyOnDemand(ctx context.Context, a Access, ref string) (*origami.KMSKey, error) {
 	var out *origami.KMSKey
 	err := s.update(ctx, a, func(tx *metadb.Tx) error {
-		k, err := s.resolveCustomer(tx, a.Caller, ref)
+		k, err := resolveCustomer(tx, a.Caller, ref)
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (s *Service) rotate(tx *metadb.Tx, k *origami.KMSKey, reason string) error 
 func (s *Service) RotationStatus(ctx context.Context, a Access, ref string) (*origami.KMSKey, error) {
 	var out *origami.KMSKey
 	err := s.view(ctx, func(tx *metadb.Tx) error {
-		k, err := s.resolveKey(tx, a.Caller, ref)
+		k, err := resolveKey(tx, a.Caller, ref)
 		if err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (s *Service) ListKeyRotations(ctx context.Context, a Access, ref string) (*
 	var out *origami.KMSKey
 	var all []*origami.KMSMaterial
 	err := s.view(ctx, func(tx *metadb.Tx) error {
-		k, err := s.resolveOwn(tx, a.Caller, ref)
+		k, err := resolveOwn(tx, a.Caller, ref)
 		if err != nil {
 			return err
 		}

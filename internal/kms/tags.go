@@ -48,7 +48,7 @@ func (s *Service) UntagResource(ctx context.Context, a Access, ref string, names
 
 func (s *Service) changeTags(ctx context.Context, a Access, ref, action string, asked policy.Keys, f func(origami.Tags)) error {
 	return s.update(ctx, a, func(tx *metadb.Tx) error {
-		k, err := s.resolveCustomer(tx, a.Caller, ref)
+		k, err := resolveCustomer(tx, a.Caller, ref)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ type Tag struct{ Key, Value string }
 // at most limit; more is true if there are others.
 func (s *Service) ListResourceTags(ctx context.Context, a Access, ref, after string, limit int) (tags []Tag, more bool, err error) {
 	err = s.view(ctx, func(tx *metadb.Tx) error {
-		k, err := s.resolveOwn(tx, a.Caller, ref)
+		k, err := resolveOwn(tx, a.Caller, ref)
 		if err != nil {
 			return err
 		}

@@ -184,6 +184,7 @@ func TestCreateKeyRefusals(t *testing.T) {
 		{"custom store", sdk.CreateKeyInput{CustomKeyStoreId: aws.String("x")}, "UnsupportedOperationException"},
 		{"policy that is no JSON", sdk.CreateKeyInput{Policy: aws.String("x")}, "MalformedPolicyDocumentException"},
 		{"policy that shuts out", sdk.CreateKeyInput{Policy: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::222222222222:root"},"Action":"kms:*","Resource":"*"}]}`)}, "MalformedPolicyDocumentException"},
+		{"policy for nobody", sdk.CreateKeyInput{Policy: policyOf(allow("arn:aws:iam::222222222222:user/nobody", `"kms:*"`, ""))}, "MalformedPolicyDocumentException"},
 		{"long policy", sdk.CreateKeyInput{Policy: aws.String(strings.Repeat(" ", 40000))}, "LimitExceededException"},
 		{"reserved tag", sdk.CreateKeyInput{Tags: []types.Tag{{TagKey: aws.String("aws:x"), TagValue: aws.String("")}}}, "TagException"},
 		{"tag twice", sdk.CreateKeyInput{Tags: []types.Tag{{TagKey: aws.String("x"), TagValue: aws.String("")}, {TagKey: aws.String("x"), TagValue: aws.String("")}}}, "TagException"},

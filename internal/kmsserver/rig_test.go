@@ -65,6 +65,13 @@ func newInstallation(t *testing.T) *installation {
 	}
 	t.Cleanup(func() { x.db.Close() })
 	err = x.db.Update(t.Context(), func(tx *metadb.Tx) error {
+		for _, u := range strings.Fields("111111111111/ann 222222222222/ann 222222222222/a 222222222222/b 222222222222/c 222222222222/d") {
+			account, name, _ := strings.Cut(u, "/")
+			i := &origami.Identity{ID: "AIDA" + account + name, Account: origami.AccountID(account), Kind: origami.KindUser, Path: "/", Name: name, Created: x.now}
+			if err := tx.PutIdentity(i); err != nil {
+				return err
+			}
+		}
 		return errors.Join(
 			tx.PutAccount(&origami.Account{ID: alice, Name: "alice", Created: x.now}),
 			tx.PutAccount(&origami.Account{ID: bob, Name: "bob", Created: x.now}))

@@ -209,6 +209,7 @@ func TestGrantRefusals(t *testing.T) {
 	}{
 		{"no principal", sdk.CreateGrantInput{KeyId: &id, GranteePrincipal: aws.String("ann"), Operations: []types.GrantOperation{"Decrypt"}}, "InvalidArnException"},
 		{"no account", sdk.CreateGrantInput{KeyId: &id, GranteePrincipal: aws.String("arn:aws:iam::999999999999:root"), Operations: []types.GrantOperation{"Decrypt"}}, "InvalidArnException"},
+		{"no user", sdk.CreateGrantInput{KeyId: &id, GranteePrincipal: aws.String("arn:aws:iam::222222222222:user/nobody"), Operations: []types.GrantOperation{"Decrypt"}}, "InvalidArnException"},
 		{"group", sdk.CreateGrantInput{KeyId: &id, GranteePrincipal: aws.String("arn:aws:iam::222222222222:group/x"), Operations: []types.GrantOperation{"Decrypt"}}, "InvalidArnException"},
 		{"no operation", sdk.CreateGrantInput{KeyId: &id, GranteePrincipal: &good, Operations: []types.GrantOperation{}}, "ValidationException"},
 		{"operation of other keys", sdk.CreateGrantInput{KeyId: &id, GranteePrincipal: &good, Operations: []types.GrantOperation{"Sign"}}, "ValidationException"},
