@@ -60,7 +60,7 @@ func (s *Server) DescribeNetworkInterfaces(ctx context.Context, who origami.Call
 			return nil, err
 		}
 	}
-	all, err := s.interfaces(ctx, who)
+	all, tags, err := s.interfaces(ctx, who)
 	if err != nil {
 		return nil, err
 	}
@@ -71,40 +71,45 @@ func (s *Server) DescribeNetworkInterfaces(ctx context.Context, who origami.Call
 	}
 	keep := func(v instanceView) bool {
 		return (len(in.NetworkInterfaceIds) == 0 || slices.Contains(in.NetworkInterfaceIds, string(v.NetworkInterface))) &&
-			interfaceProperties.match(filters, v, nil)
+			interfaceProperties.match(filters, v, tags[string(v.NetworkInterface)])
 	}
 	found, next := pageOf(p, slices.Values(all), func(v instanceView) string { return string(v.NetworkInterface) }, keep)
 	out := &ec2api.DescribeNetworkInterfacesOutput{NextToken: next}
 	for _, v := range found {
-		out.NetworkInterfaces = append(out.NetworkInterfaces, wireNetworkInterface(v))
+		out.NetworkInterfaces = append(out.NetworkInterfaces, wireNetworkInterface(v, tags[string(v.NetworkInterface)]))
 	}
 	return out, nil
 }
 
 // interfaces are the caller's instances that have an interface, in order of
-// the IDs of those.
-func (s *Server) interfaces(ctx context.Context, who origami.Caller) ([]instanceView, error) {
+// the IDs of those, with the tags of these.
+func (s *Server) interfaces(ctx context.Context, who origami.Caller) ([]instanceView, map[string]origami.Tags, error) {
 	var all []instanceView
-	err := s.db.View(ctx, func(tx *metadb.Tx) error {
+	var tags map[string]origami.Tags
+	err := s.db.View(ctx, func(tx *metadb.Tx) (err error) {
+		all = nil
+		var ids []string
 		for v, err := range views(tx, tx.Instances(metadb.Query{Region: who.Region, Viewer: who.Account})) {
 			if err != nil {
 				return err
 			}
 			if v.State != origami.InstanceTerminated {
 				all = append(all, v)
+				ids = append(ids, string(v.NetworkInterface))
 			}
 		}
-		return nil
+		tags, err = tx.Tags(who.Region, who.Account, ids...)
+		return err
 	})
 	slices.SortFunc(all, func(a, b instanceView) int {
 		return strings.Compare(string(a.NetworkInterface), string(b.NetworkInterface))
 	})
-	return all, err
+	return all, tags, err
 }
 
 // wireNetworkInterface writes the interface of an instance as a thing of its
 // own.
-func wireNetworkInterface(v instanceView) ec2api.NetworkInterface {
+func wireNetworkInterface(v instanceView, tags origami.Tags) ec2api.NetworkInterface {
 	i := wireInterface(v)
 	out := ec2api.NetworkInterface{
 		Attachment: &ec2api.NetworkInterfaceAttachment{
@@ -114,7 +119,7 @@ func wireNetworkInterface(v instanceView) ec2api.NetworkInterface {
 		AvailabilityZone: text(v.Zone), AvailabilityZoneId: text(zoneID(v.Region, v.Zone)), Description: i.Description, Groups: i.Groups,
 		InterfaceType: i.InterfaceType, MacAddress: i.MacAddress, NetworkInterfaceId: i.NetworkInterfaceId, OwnerId: i.OwnerId,
 		PrivateDnsName: i.PrivateDnsName, PrivateIpAddress: i.PrivateIpAddress, RequesterManaged: ptr(false), SourceDestCheck: ptr(true),
-		Status: ptr("in-use"), SubnetId: i.SubnetId, VpcId: i.VpcId,
+		Status: ptr("in-use"), SubnetId: i.SubnetId, TagSet: wireTags(tags), VpcId: i.VpcId,
 	}
 	if i.Association != nil {
 		out.Association = &ec2api.NetworkInterfaceAssociation{

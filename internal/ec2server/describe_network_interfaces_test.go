@@ -14,7 +14,9 @@ import (
 func TestDescribeNetworkInterfaces(t *testing.T) {
 	t.Parallel()
 	i := open(t)
-	m := i.a.started(t, nil)
+	m := i.a.started(t, func(in *ec2.RunInstancesInput) {
+		in.TagSpecifications = append(in.TagSpecifications, types.TagSpecification{ResourceType: types.ResourceTypeNetworkInterface, Tags: []types.Tag{tag("tier", "front")}})
+	})
 	own := m.NetworkInterfaces[0]
 	find := func(c *ec2.Client, name, value string) []types.NetworkInterface {
 		t.Helper()
@@ -42,6 +44,17 @@ func TestDescribeNetworkInterfaces(t *testing.T) {
 	if got := do(t, i.a.DescribeNetworkInterfaces, byID).NetworkInterfaces; len(got) != 1 || *got[0].MacAddress != *own.MacAddress || *got[0].VpcId != *m.VpcId {
 		t.Errorf("by ID: %+v", got)
 	}
+	if got := find(i.a.Client, "tag:tier", "front"); len(got) != 1 || len(got[0].TagSet) != 1 || *got[0].TagSet[0].Value != "front" {
+		t.Errorf("by the tag of the launch: %+v", got)
+	}
+	do(t, i.a.CreateTags, &ec2.CreateTagsInput{Resources: []string{*own.NetworkInterfaceId}, Tags: []types.Tag{tag("tier", "back")}})
+	if got := find(i.a.Client, "tag:tier", "front"); len(got) != 0 {
+		t.Errorf("by a tag that was replaced: %+v", got)
+	}
+	kind := []types.Filter{{Name: p("resource-type"), Values: []string{"network-interface"}}}
+	if got := do(t, i.a.DescribeTags, &ec2.DescribeTagsInput{Filters: kind}).Tags; len(got) != 1 || *got[0].Value != "back" {
+		t.Errorf("tags of interfaces: %+v", got)
+	}
 	gone := "The networkInterface ID '" + *own.NetworkInterfaceId + "' does not exist"
 	fails(t, i.b.DescribeNetworkInterfaces, byID, "InvalidNetworkInterfaceID.NotFound", gone)
 	fails(t, i.a.DescribeNetworkInterfaces, &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{"eni-1"}},
@@ -49,4 +62,10 @@ func TestDescribeNetworkInterfaces(t *testing.T) {
 	do(t, i.a.TerminateInstances, &ec2.TerminateInstancesInput{InstanceIds: []string{*m.InstanceId}})
 	reaches(t, i.a.Client, *m.InstanceId, types.InstanceStateNameTerminated)
 	fails(t, i.a.DescribeNetworkInterfaces, byID, "InvalidNetworkInterfaceID.NotFound", gone)
+	if got := do(t, i.a.DescribeTags, &ec2.DescribeTagsInput{Filters: kind}).Tags; len(got) != 0 {
+		t.Errorf("tags of what is gone: %+v", got)
+	}
+	for _, a := range []*account{i.a, i.b} {
+		fails(t, a.CreateTags, &ec2.CreateTagsInput{Resources: []string{*own.NetworkInterfaceId}, Tags: []types.Tag{tag("k", "v")}}, "InvalidNetworkInterfaceID.NotFound", gone)
+	}
 }

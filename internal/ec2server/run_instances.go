@@ -87,11 +87,11 @@ func parseLaunch(in *ec2api.RunInstancesInput) (instance.Launch, error) {
 	if l.BlockDevices, err = parseMapping(in.BlockDeviceMappings); err != nil {
 		return l, err
 	}
-	tags, err := parseTagSpecifications(in.TagSpecifications, "instance", "volume")
+	tags, err := parseTagSpecifications(in.TagSpecifications, "instance", "volume", "network-interface")
 	if err != nil {
 		return l, err
 	}
-	l.InstanceTags, l.VolumeTags = tags["instance"], tags["volume"]
+	l.InstanceTags, l.VolumeTags, l.InterfaceTags = tags["instance"], tags["volume"], tags["network-interface"]
 	if in.Monitoring != nil {
 		l.Monitoring = deref(in.Monitoring.Enabled)
 	}

@@ -45,7 +45,10 @@ type Launch struct {
 	CPUCredits         string // as the type says
 
 	InstanceTags origami.Tags
-	VolumeTags   origami.Tags
+	// InterfaceTags are for the network interfaces, which end with their
+	// instances.
+	InterfaceTags origami.Tags
+	VolumeTags    origami.Tags
 
 	// Template is the launch template that parameters came from, or "".
 	Template        origami.LaunchTemplateID
@@ -315,6 +318,9 @@ func (s *Service) makeInstance(tx *metadb.Tx, who origami.Caller, l Launch, prot
 		volumes = append(volumes, string(made.ID))
 	}
 	if err := putTags(tx, who, l.InstanceTags, string(i.ID)); err != nil {
+		return nil, err
+	}
+	if err := putTags(tx, who, l.InterfaceTags, string(i.NetworkInterface)); err != nil {
 		return nil, err
 	}
 	if l.Template != "" {

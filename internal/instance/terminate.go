@@ -103,9 +103,12 @@ func (s *Service) finish(ctx context.Context, m *machine, i *origami.Instance, f
 	return nil
 }
 
-// releaseVolumes deletes or frees the volumes of a terminated instance, and
-// frees its elastic address.
+// releaseVolumes deletes or frees the volumes of a terminated instance, frees
+// its elastic address, and forgets the tags of its network interface.
 func (s *Service) releaseVolumes(tx *metadb.Tx, i *origami.Instance) error {
+	if err := tx.DropTags(i.Region, string(i.NetworkInterface)); err != nil {
+		return err
+	}
 	if err := s.releaseAddresses(tx, i); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ func (tx *Tx) Visible(region origami.Region, viewer origami.AccountID, id string
 		"snapshot":                 func() error { return seen(snapshots, tx, region, viewer, id) },
 		"volume":                   func() error { return seen(volumes, tx, region, viewer, id) },
 		"instance":                 func() error { return seen(instances, tx, region, viewer, id) },
+		"network-interface":        func() error { return tx.interfaceSeen(region, viewer, id) },
 		"key-pair":                 func() error { return seen(keyPairs, tx, region, viewer, id) },
 		"vpc":                      func() error { return seen(vpcs, tx, region, viewer, id) },
 		"subnet":                   func() error { return seen(subnets, tx, region, viewer, id) },
@@ -39,6 +40,20 @@ func seenImage(tx *Tx, region origami.Region, viewer origami.AccountID, id strin
 		return seen(binnedImages, tx, region, viewer, id)
 	}
 	return err
+}
+
+// interfaceSeen looks for a network interface among viewer's instances, of which
+// each has one until it is terminated.
+func (tx *Tx) interfaceSeen(region origami.Region, viewer origami.AccountID, id string) error {
+	for i, err := range tx.Instances(Query{Region: region, Viewer: viewer}) {
+		if err != nil {
+			return err
+		}
+		if string(i.NetworkInterface) == id && i.State != origami.InstanceTerminated {
+			return nil
+		}
+	}
+	return origami.NotFound(id)
 }
 
 func seen[T any](t *table[T], tx *Tx, region origami.Region, viewer origami.AccountID, id string) error {
