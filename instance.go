@@ -53,6 +53,8 @@ type Instance struct {
 	EBSOptimized       bool
 	Monitoring         bool
 	Metadata           MetadataOptions
+	Profile            string       // ARN of its instance profile, or ""
+	ProfileID          string       // unique ID of that
 	CPUCredits         string       // "standard" or "unlimited"; "" for types without credits
 	Allocation         AllocationID // the elastic address that PublicIP is, or ""
 }

@@ -17,6 +17,7 @@ import (
 // metadata finds what the metadata service tells the instances of one subnet.
 type metadata struct {
 	db     *metadb.DB
+	roles  *instanceRoles
 	subnet origami.SubnetID
 	region origami.Region
 	vpc    origami.VPCID
@@ -38,6 +39,10 @@ func (m *metadata) Instance(ctx context.Context, addr netip.Addr) (*imds.Instanc
 		out, err = describe(tx, i)
 		return err
 	})
+	if err != nil || out.Profile == "" {
+		return out, err
+	}
+	out.Role, err = m.roles.of(ctx, &out.Instance)
 	return out, err
 }
 
@@ -114,9 +119,10 @@ func metadataServer(ctx context.Context, s *service) (func(*origami.Subnet, net.
 	if err != nil {
 		return nil, err
 	}
+	roles := &instanceRoles{accounts: s.accounts, kept: make(map[instanceRole]imds.Credentials)}
 	return func(sub *origami.Subnet, l net.Listener) {
 		server, err := imds.New(imds.Config{
-			Source:   &metadata{db: s.db, subnet: sub.ID, region: sub.Region, vpc: sub.VPC},
+			Source:   &metadata{db: s.db, roles: roles, subnet: sub.ID, region: sub.Region, vpc: sub.VPC},
 			TokenKey: key[:], Signer: signer, Logger: s.log,
 		})
 		if err != nil {

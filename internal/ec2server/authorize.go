@@ -2,6 +2,7 @@ package ec2server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -131,6 +132,8 @@ type collection struct {
 	tagged map[string]origami.Tags
 	main   []iam.Resource
 	more   []want
+
+	profile string // ARN of the instance profile of a launch, or ""
 }
 
 // permit asks whether a caller may do an operation. The root of an account
@@ -154,7 +157,12 @@ func (h *Handler) permit(ctx context.Context, who origami.Caller, op *ec2api.Ope
 		return err
 	}
 	for _, w := range wants {
-		if err := h.authorize(ctx, who, w.action, w.resources...); err != nil {
+		err := h.authorize(ctx, who, w.action, w.resources...)
+		var e *origami.Error
+		if errors.As(err, &e) && e.Code == "AccessDenied" { // of IAM, in the words of EC2
+			return origami.Errorf(origami.CodeUnauthorizedOperation, "You are not authorized to perform this operation. %s", e.Message)
+		}
+		if err != nil {
 			return err
 		}
 	}

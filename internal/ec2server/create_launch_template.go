@@ -14,6 +14,7 @@ const templateParameters = `
 		LaunchTemplateData.SecurityGroupId.N LaunchTemplateData.SecurityGroup.N
 		LaunchTemplateData.InstanceInitiatedShutdownBehavior LaunchTemplateData.DisableApiTermination LaunchTemplateData.DisableApiStop
 		LaunchTemplateData.EbsOptimized LaunchTemplateData.Monitoring.Enabled
+		LaunchTemplateData.IamInstanceProfile.Arn LaunchTemplateData.IamInstanceProfile.Name
 		LaunchTemplateData.Placement.AvailabilityZone LaunchTemplateData.Placement.Tenancy=default
 		LaunchTemplateData.MetadataOptions.HttpEndpoint LaunchTemplateData.MetadataOptions.HttpTokens
 		LaunchTemplateData.MetadataOptions.HttpPutResponseHopLimit LaunchTemplateData.MetadataOptions.InstanceMetadataTags

@@ -140,6 +140,9 @@ func wireInstance(v instanceView, tags origami.Tags) ec2api.Instance {
 		UsageOperation:        text(v.UsageOperation),
 		VirtualizationType:    text(v.VirtualizationType),
 	}
+	if v.Profile != "" {
+		out.IamInstanceProfile = &ec2api.IamInstanceProfile{Arn: text(v.Profile), Id: text(v.ProfileID)}
+	}
 	if t, err := instance.TypeByName(v.Type); err == nil {
 		threads := 1
 		if t.VCPUs%2 == 0 && v.Architecture != origami.ARM64 {

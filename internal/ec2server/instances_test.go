@@ -437,7 +437,7 @@ func TestRunErrors(t *testing.T) {
 		}, "UnsupportedOperation", "Encrypted volumes are not supported yet: do not set the encrypted flag of device /dev/sda1."},
 		{"profile", func(in *ec2.RunInstancesInput) {
 			in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: p("x")}
-		}, "UnsupportedOperation", "The parameter IamInstanceProfile.Name is not supported by this service."},
+		}, "InvalidParameterValue", "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"},
 		{"spot", func(in *ec2.RunInstancesInput) {
 			in.InstanceMarketOptions = &types.InstanceMarketOptionsRequest{MarketType: "spot"}
 		}, "UnsupportedOperation", "The parameter InstanceMarketOptions.MarketType is not supported by this service."},

@@ -151,6 +151,7 @@ func fillLaunch(in *ec2api.RunInstancesInput, d *ec2api.RequestLaunchTemplateDat
 	fill(&out.Monitoring, template.Monitoring)
 	fill(&out.Placement, template.Placement)
 	fill(&out.MetadataOptions, template.MetadataOptions)
+	fill(&out.IamInstanceProfile, template.IamInstanceProfile)
 	fill(&out.CreditSpecification, template.CreditSpecification)
 	fill(&out.CapacityReservationSpecification, template.CapacityReservationSpecification)
 	fill(&out.EnclaveOptions, template.EnclaveOptions)

@@ -173,7 +173,7 @@ var parameters = map[string]string{
 		NetworkInterface.N.DeviceIndex=0 NetworkInterface.N.SubnetId NetworkInterface.N.SecurityGroupId.N
 		NetworkInterface.N.PrivateIpAddress NetworkInterface.N.AssociatePublicIpAddress NetworkInterface.N.DeleteOnTermination=true
 		CapacityReservationSpecification.CapacityReservationPreference=open|none
-		CreditSpecification.CpuCredits
+		CreditSpecification.CpuCredits IamInstanceProfile.Arn IamInstanceProfile.Name
 		EnclaveOptions.Enabled=false HibernationOptions.Configured=false` + imageDevices + tagSpecifications,
 	"StartInstances":                             `InstanceId.N`,
 	"StopInstances":                              `InstanceId.N Force SkipOsShutdown Hibernate=false`,

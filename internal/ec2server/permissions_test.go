@@ -257,3 +257,55 @@ func TestRevocation(t *testing.T) {
 		t.Errorf("with a key that is off: got error %v", err)
 	}
 }
+
+// TestInstanceProfile launches with an instance profile, which needs the right
+// to pass its role on.
+//
+//origami:proves RunInstances DescribeInstances
+func TestInstanceProfile(t *testing.T) {
+	t.Parallel()
+	i := open(t)
+	ctx := t.Context()
+	const trust = `{"Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}`
+	if _, err := i.iam.CreateIdentity(ctx, i.a.id, iam.IdentitySpec{Kind: origami.KindRole, Name: "builder", Trust: trust}); err != nil {
+		t.Fatal(err)
+	}
+	profile, err := i.iam.CreateInstanceProfile(ctx, i.a.id, "/x/", "web", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := i.iam.SetProfileRole(ctx, i.a.id, "web", "builder", true); err != nil {
+		t.Fatal(err)
+	}
+	image := i.a.register(t, i.a.Client, "mine", i.a.snapshot(t, home, "a"))
+	launch := func(spec *types.IamInstanceProfileSpecification) *ec2.RunInstancesInput {
+		return &ec2.RunInstancesInput{ImageId: &image, InstanceType: "t3.nano", MinCount: aws.Int32(1), MaxCount: aws.Int32(1), IamInstanceProfile: spec}
+	}
+	arn := profile.ARN()
+	byName, byARN := &types.IamInstanceProfileSpecification{Name: aws.String("web")}, &types.IamInstanceProfileSpecification{Arn: &arn}
+	for _, spec := range []*types.IamInstanceProfileSpecification{byName, byARN} {
+		out := do(t, i.a.RunInstances, launch(spec))
+		described := do(t, i.a.DescribeInstances, &ec2.DescribeInstancesInput{InstanceIds: []string{*out.Instances[0].InstanceId}}).Reservations[0].Instances[0]
+		if p := described.IamInstanceProfile; p == nil || *p.Arn != arn || *p.Id != profile.ID {
+			t.Errorf("got profile %+v, want %s", p, arn)
+		}
+	}
+	for name, spec := range map[string]*types.IamInstanceProfileSpecification{
+		"Value (none) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name": {Name: aws.String("none")},
+		"Value (arn:aws:iam::1:instance-profile/web) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN": {
+			Arn: aws.String("arn:aws:iam::1:instance-profile/web")},
+	} {
+		fails(t, i.a.RunInstances, launch(spec), "InvalidParameterValue", name)
+	}
+	both := &types.IamInstanceProfileSpecification{Name: byName.Name, Arn: byARN.Arn}
+	fails(t, i.a.RunInstances, launch(both), "InvalidParameterCombination", "The parameter 'iamInstanceProfile.name' may not be used…")
+
+	u := i.a.user(t, "alice", `{"Effect":"Allow","Action":"ec2:*","Resource":"*"}`)
+	fails(t, u.RunInstances, launch(byName), "UnauthorizedOperation", "You are not authorized to perform this operation. User: arn:aws:iam::"+
+		string(i.a.id)+":user/alice is not authorized to perform: iam:PassRole on resource: arn:aws:iam::"+string(i.a.id)+":role/builder…")
+	do(t, u.RunInstances, launch(nil))
+	i.a.allow(t, "alice", `{"Effect":"Allow","Action":"ec2:*","Resource":"*"},{"Effect":"Allow","Action":"iam:PassRole","Resource":"arn:aws:iam::*:role/b*","Condition":{"StringEquals":{"iam:PassedToService":"ec2.amazonaws.com"}}}`)
+	do(t, u.RunInstances, launch(byName))
+	i.a.allow(t, "alice", `{"Effect":"Allow","Action":["ec2:*","iam:PassRole"],"Resource":"*"},{"Effect":"Deny","Action":"ec2:RunInstances","Resource":"arn:aws:ec2:*:*:instance/*","Condition":{"ArnLike":{"ec2:InstanceProfile":"arn:aws:iam::*:instance-profile/x/*"}}}`)
+	fails(t, u.RunInstances, launch(byName), "UnauthorizedOperation", "You are not authorized…")
+}

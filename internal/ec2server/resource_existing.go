@@ -97,6 +97,9 @@ func (c *collection) describe(kind, id string, keys policy.Keys) (string, error)
 		if err == nil {
 			keys.Set("ec2:InstanceID", id)
 			keys.Set("ec2:InstanceType", i.Type)
+			if i.Profile != "" {
+				keys.Set("ec2:InstanceProfile", i.Profile)
+			}
 			c.instanceKeys(keys, i.Zone, i.EBSOptimized, i.Metadata)
 		}
 		return id, err

@@ -1,8 +1,11 @@
 package ec2server
 
 import (
+	"fmt"
+
 	"origami"
 	"origami/internal/ec2api"
+	"origami/internal/iam"
 	"origami/internal/policy"
 )
 
@@ -28,7 +31,31 @@ func collectLaunch(c *collection) error {
 	if len(in.SecurityGroupIds)+len(in.SecurityGroups) == 0 && (len(in.NetworkInterfaces) == 0 || len(in.NetworkInterfaces[0].Groups) == 0) {
 		c.main = append(c.main, c.made("security-group")) // the default group of wherever it goes
 	}
+	if err := c.passRole(in); err != nil {
+		return err
+	}
 	return c.launchVolumes(in)
+}
+
+// passRole asks for the right to hand out the role of an instance profile.
+func (c *collection) passRole(in *ec2api.RunInstancesInput) error {
+	p, err := findProfile(c.tx, c.who, in.IamInstanceProfile)
+	if err != nil || p == nil || p.Role == "" {
+		if err != nil && !invisible(err) {
+			return err
+		}
+		return nil
+	}
+	c.profile = p.ARN()
+	role, err := c.tx.IdentityByID(p.Role)
+	if err != nil {
+		return fmt.Errorf("role of %s: %w", p.ARN(), err)
+	}
+	keys := policy.Keys{}
+	keys.Set("iam:PassedToService", "ec2.amazonaws.com")
+	keys.Set("iam:AssociatedResourceArn", c.arn("instance", "*"))
+	c.more = append(c.more, want{"iam:PassRole", []iam.Resource{{ARN: role.ARN(), Keys: keys}}})
+	return nil
 }
 
 // launchVolumes adds the volumes that a launch makes, each by itself: those of
@@ -85,6 +112,9 @@ func (c *collection) launchKeys(keys policy.Keys, kind string, in *ec2api.RunIns
 			options = origami.MetadataOptions{} // the operation complains
 		}
 		c.instanceKeys(keys, zone, deref(in.EbsOptimized), options)
+		if c.profile != "" {
+			keys.Set("ec2:InstanceProfile", c.profile)
+		}
 	case "network-interface":
 		if in.SubnetId != nil {
 			keys.Set("ec2:Subnet", c.arn("subnet", *in.SubnetId))

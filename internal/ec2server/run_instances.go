@@ -14,8 +14,12 @@ import (
 // RunInstances launches instances from an image.
 func (s *Server) RunInstances(ctx context.Context, who origami.Caller, in *ec2api.RunInstancesInput) (*ec2api.RunInstancesOutput, error) {
 	whole, from := in, (*origami.LaunchTemplateVersion)(nil)
+	var profile *origami.InstanceProfile
 	err := s.db.View(ctx, func(tx *metadb.Tx) (err error) {
-		whole, from, err = s.applyTemplate(tx, who, in)
+		if whole, from, err = s.applyTemplate(tx, who, in); err != nil {
+			return err
+		}
+		profile, err = findProfile(tx, who, whole.IamInstanceProfile)
 		return err
 	})
 	if err != nil {
@@ -24,6 +28,9 @@ func (s *Server) RunInstances(ctx context.Context, who origami.Caller, in *ec2ap
 	l, err := parseLaunch(whole)
 	if err != nil {
 		return nil, err
+	}
+	if profile != nil {
+		l.Profile, l.ProfileID = profile.ARN(), profile.ID
 	}
 	if from != nil {
 		l.Template, l.TemplateVersion = from.Template, from.Number

@@ -25,6 +25,7 @@ type Instance struct {
 	ProductCodes []string
 	Volumes      []string     // device names of the attached volumes: "/dev/sda1"
 	Tags         origami.Tags // served if the instance's options say so
+	Role         *Role        // that its profile hands it, or nil
 }
 
 // tree builds what is below a version, as far as a path leads there: signing
@@ -41,6 +42,9 @@ func (s *Server) tree(i *Instance, path []string) (*node, error) {
 	i.blockDevices(root.at("meta-data", "block-device-mapping"))
 	if i.Metadata.InstanceTags == "enabled" {
 		i.tags(root.at("meta-data"))
+	}
+	if err := i.role(root.at("meta-data"), path); err != nil {
+		return nil, err
 	}
 	root.put("disabled", "dynamic", "fws", "instance-monitoring")
 	if i.Monitoring {

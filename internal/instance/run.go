@@ -44,6 +44,9 @@ type Launch struct {
 	Metadata           origami.MetadataOptions
 	CPUCredits         string // as the type says
 
+	Profile   string // ARN of the instance profile, which the caller may hand out
+	ProfileID string
+
 	InstanceTags origami.Tags
 	// InterfaceTags are for the network interfaces, which end with their
 	// instances.
@@ -216,6 +219,8 @@ func (s *Service) prototype(tx *metadb.Tx, who origami.Caller, l Launch, img *or
 		DisableStop:        l.DisableStop,
 		EBSOptimized:       l.EBSOptimized,
 		Monitoring:         l.Monitoring,
+		Profile:            l.Profile,
+		ProfileID:          l.ProfileID,
 	}
 	var err error
 	if i.Metadata, err = decideMetadata(l.Metadata, img); err != nil {
