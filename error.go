@@ -70,6 +70,7 @@ const (
 	CodeResourceNotFoundException    Code = "ResourceNotFoundException"
 	CodeServiceQuotaException        Code = "ServiceQuotaExceededException"
 	CodeServiceUnavailable           Code = "ServiceUnavailable"
+	CodeSnapshotLocked               Code = "SnapshotLocked"
 	CodeSnapshotCreationRate         Code = "SnapshotCreationPerVolumeRateExceeded"
 	CodeTagLimitExceeded             Code = "TagLimitExceeded"
 	CodeUnauthorizedOperation        Code = "UnauthorizedOperation"

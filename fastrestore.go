@@ -15,6 +15,9 @@ type FastRestore struct {
 	Enabled    time.Time
 	Disabling  time.Time
 	Disabled   time.Time
+	// Credits are volumes that can be made at once, as of CreditsAt.
+	Credits   float64
+	CreditsAt time.Time
 }
 
 // Key names the fast restore inside its region.

@@ -40,7 +40,7 @@ var house = []string{
 	`internal/instance internal/vmie`,
 	// 6 doors: one protocol each; and the region in a temporary directory that the
 	// tests of the concepts share.
-	`internal/endpoint internal/ec2server internal/ebsserver internal/stsserver internal/iamserver internal/kmsserver internal/localserver internal/imds
+	`internal/endpoint internal/ec2server internal/ebsserver internal/rbinserver internal/stsserver internal/iamserver internal/kmsserver internal/localserver internal/imds
 	 internal/instance/instancetest`,
 	// 7 roof: the program, and the tools of the build.
 	`cmd/origami internal/bench internal/coverage internal/testreport`,

@@ -23,6 +23,7 @@ type Volume struct {
 	Created     time.Time
 	Attachments []Attachment
 
+	FastRestored bool                // from a snapshot with fast restore
 	AutoEnableIO bool                // as its owner set it
 	Modification *VolumeModification // the last one; nil if there was none
 	Modified     []time.Time         // when the modifications of the last 24 hours began

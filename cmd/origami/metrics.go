@@ -14,6 +14,7 @@ import (
 	"origami/internal/endpoint"
 	"origami/internal/localserver"
 	"origami/internal/metadb"
+	"origami/internal/rbinserver"
 )
 
 // metrics are what Prometheus is told.
@@ -65,11 +66,11 @@ func (m *metrics) observe(c endpoint.Call) {
 	switch {
 	case c.Service == "ec2" && ec2api.Known(c.Action), c.Service == "sts" && c.Action == "GetCallerIdentity":
 		service, action = c.Service, c.Action
-	case c.Service == ebsserver.Service && c.Action != "": // the door has named it
+	case (c.Service == ebsserver.Service || c.Service == rbinserver.Service) && c.Action != "": // the door has named it
 		service, action = c.Service, c.Action
 	case c.Service == localserver.Service && localserver.Known(c.Action):
 		service, action = c.Service, c.Action
-	case c.Service == "ec2" || c.Service == "sts" || c.Service == ebsserver.Service || c.Service == localserver.Service:
+	case c.Service == "ec2" || c.Service == "sts" || c.Service == ebsserver.Service || c.Service == rbinserver.Service || c.Service == localserver.Service:
 		service = c.Service
 	}
 	m.requests.WithLabelValues(service, action, strconv.Itoa(c.Status), string(c.Code)).Inc()

@@ -32,6 +32,7 @@ import (
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
 	"origami/internal/policy"
+	"origami/internal/rbinserver"
 	"origami/internal/stsserver"
 	"origami/internal/task"
 	"origami/internal/vmie"
@@ -269,6 +270,10 @@ func (s *service) doors() (api, own http.Handler, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	rules, err := s.tokenKey(s.ctx, "rules")
+	if err != nil {
+		return nil, nil, err
+	}
 	ec2 := ec2server.New(
 		ec2server.NewServer(ec2server.Config{
 			DB: s.db, EBS: s.ebs, AMI: s.ami, Instances: s.instances, VPC: s.vpc, Regions: s.o.regions, TokenKey: key,
@@ -279,11 +284,12 @@ func (s *service) doors() (api, own http.Handler, err error) {
 		Credentials: s.credentials,
 		Regions:     s.o.regions,
 		Services: map[string]endpoint.Service{
-			"ec2":             ec2,
-			"iam":             iamserver.New(s.accounts),
-			"sts":             &stsserver.Handler{Accounts: s.accounts},
-			"kms":             kmsserver.New(s.kms),
-			ebsserver.Service: ebsserver.New(ebsserver.Config{DB: s.db, EBS: s.ebs, TokenKey: blocks, Authorize: s.accounts.Authorize}),
+			"ec2":              ec2,
+			"iam":              iamserver.New(s.accounts),
+			"sts":              &stsserver.Handler{Accounts: s.accounts},
+			"kms":              kmsserver.New(s.kms),
+			ebsserver.Service:  ebsserver.New(ebsserver.Config{DB: s.db, EBS: s.ebs, TokenKey: blocks, Authorize: s.accounts.Authorize}),
+			rbinserver.Service: rbinserver.New(rbinserver.Config{DB: s.db, TokenKey: rules, Authorize: s.accounts.Authorize}),
 		},
 		Logger:  s.log,
 		Observe: s.monitor.metrics.observe,

@@ -38,6 +38,7 @@ type Config struct {
 	// MaxVolumes is how many volumes an account may have in a region. Zero
 	// means any number.
 	MaxVolumes int
+	Limits     Limits
 
 	// Boot names the run of the operating system, and must differ after it has
 	// crashed. The system is asked if it is empty.
@@ -63,6 +64,7 @@ type Service struct {
 	copyEvery int64 // bytes between the checkpoints of a copy; 0 for the store's choice
 
 	maxVolumes int
+	limits     Limits
 
 	// onSnapshot is called in the transaction that ends a snapshot.
 	onSnapshot func(*metadb.Tx, *origami.Snapshot) error
@@ -85,6 +87,7 @@ func New(c Config) *Service {
 		boot:       c.Boot,
 		maxVolumes: c.MaxVolumes,
 		keys:       Keys{DB: c.DB, KMS: c.KMS},
+		limits:     c.Limits,
 		onSnapshot: func(*metadb.Tx, *origami.Snapshot) error { return nil },
 		open:       make(map[origami.VolumeID]*device),
 		freezing:   make(map[*Frozen]struct{}),
@@ -104,6 +107,10 @@ func New(c Config) *Service {
 	c.Queue.Handle(taskUpload, task.Handler{Run: s.runUpload, Failed: s.snapshotFailed})
 	c.Queue.Handle(taskUploadTimeout, task.Handler{Run: s.runUploadTimeout, MaxAttempts: math.MaxInt})
 	c.Queue.Handle(taskUploadDrop, task.Handler{Run: s.runUploadDrop, MaxAttempts: math.MaxInt})
+	c.Queue.Handle(taskExpire, task.Handler{Run: s.runExpire, MaxAttempts: math.MaxInt})
+	c.Queue.Handle(taskTier, task.Handler{Run: s.runTier, Failed: s.tierFailed})
+	c.Queue.Handle(taskTierExpire, task.Handler{Run: s.runTierExpire, MaxAttempts: math.MaxInt})
+	c.Queue.Handle(taskFastRestore, task.Handler{Run: s.runFastRestore})
 	return s
 }
 
@@ -111,3 +118,6 @@ func New(c Config) *Service {
 // fails, inside the transaction that says so. It is set once, before the queue
 // serves.
 func (s *Service) OnSnapshot(f func(*metadb.Tx, *origami.Snapshot) error) { s.onSnapshot = f }
+
+// Now is the time by the clock of the service.
+func (s *Service) Now() time.Time { return s.now() }

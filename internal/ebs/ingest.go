@@ -69,6 +69,9 @@ func (s *Service) CompleteSnapshot(tx *metadb.Tx, region origami.Region, id orig
 		if snap.Copy != nil {
 			snap.Copy.Root, snap.Copy.Part, snap.Copy.Block = "", "", 0
 		}
+		if snap.Lock != nil {
+			beginLock(snap.Lock, snap.Completed)
+		}
 		return nil
 	})
 	if err == nil && ended {

@@ -23,10 +23,17 @@ func (s *Service) Owned(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID
 // Share changes who may make volumes from a snapshot of the caller's: add is
 // granted, then remove taken away. Encrypted snapshots cannot be public.
 func (s *Service) Share(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID, add, remove origami.Grants) error {
-	if _, err := s.Owned(tx, who, id); err != nil {
+	snap, err := s.Owned(tx, who, id)
+	if err != nil {
 		return err
 	}
-	_, err := tx.UpdateSnapshot(who.Region, id, func(snap *origami.Snapshot) error {
+	if !add.Empty() && snap.Tier() != origami.TierStandard {
+		return origami.Errorf(origami.CodeIncorrectState, "Snapshot '%s' is archived and cannot be shared.", id)
+	}
+	if err := s.mayPublish(tx, who, add); err != nil {
+		return err
+	}
+	_, err = tx.UpdateSnapshot(who.Region, id, func(snap *origami.Snapshot) error {
 		old := origami.Grants{Public: snap.Public, Accounts: snap.SharedWith}
 		grants := old.Change(add, remove)
 		if grants.Public && snap.Encrypted {
@@ -36,6 +43,9 @@ func (s *Service) Share(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID
 			return origami.Errorf(origami.CodeResourceLimitExceeded, "A snapshot can be shared with at most %d accounts.", maxShared)
 		}
 		snap.Public, snap.SharedWith = grants.Public, grants.Accounts
+		if add.Public || !grants.Public {
+			snap.PublicBlocked = false // it may be public, or is not
+		}
 		return nil
 	})
 	return err

@@ -103,6 +103,9 @@ func (s *Service) CreateSnapshot(ctx context.Context, who origami.Caller, spec S
 		if v.State != origami.VolumeAvailable && v.State != origami.VolumeInUse {
 			return nil, origami.Errorf(origami.CodeIncorrectState, "Volume '%s' is in the '%s' state.", v.ID, v.State)
 		}
+		if err := s.limits.check(tx, v, s.now()); err != nil {
+			return nil, err
+		}
 		return v, spec.Tags.Validate()
 	}
 	err := s.db.View(ctx, func(tx *metadb.Tx) error {
@@ -130,8 +133,9 @@ func (s *Service) CreateSnapshot(ctx context.Context, who origami.Caller, spec S
 	return snap, err
 }
 
-// DeleteSnapshot deletes a snapshot of the caller's. It is refused while an
-// image maps it. Blocks that nothing else refers to become garbage.
+// DeleteSnapshot deletes a snapshot of the caller's, or puts it into the
+// Recycle Bin if a rule says so. It is refused while an image maps it and while
+// it is locked. Blocks that nothing else refers to become garbage.
 func (s *Service) DeleteSnapshot(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID) error {
 	snap, err := tx.Snapshot(who.Region, who.Account, id)
 	if err != nil {
@@ -147,10 +151,8 @@ func (s *Service) DeleteSnapshot(tx *metadb.Tx, who origami.Caller, id origami.S
 	if len(images) > 0 {
 		return origami.Errorf(origami.CodeInvalidSnapshotInUse, "The snapshot %s is currently in use by %s", id, slices.Min(images))
 	}
-	if snap.State == origami.SnapshotPending {
-		if err := s.dropUpload(tx, snap); err != nil {
-			return err
-		}
+	if err := s.unlocked(snap); err != nil {
+		return err
 	}
-	return tx.DeleteSnapshot(who.Region, id)
+	return s.drop(tx, snap)
 }

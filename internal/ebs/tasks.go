@@ -9,5 +9,10 @@ const (
 
 	taskUpload        = "ebs.upload"         // move the blocks of an upload into the store
 	taskUploadTimeout = "ebs.upload.timeout" // fail an upload that was left alone
-	taskUploadDrop    = "ebs.upload.drop"    // remove the log of an upload that has ended
+	taskExpire        = "ebs.expire"         // remove a snapshot from the Recycle Bin
+	taskTier          = "ebs.tier"           // move a snapshot between tiers
+	taskTierExpire    = "ebs.tier.expire"    // end a temporary restore
+	taskFastRestore   = "ebs.fastrestore"    // move a fast restore to its next state
+
+	taskUploadDrop = "ebs.upload.drop" // remove the log of an upload that has ended
 )

@@ -46,6 +46,11 @@ func (s *Service) NewVolume(tx *metadb.Tx, who origami.Caller, spec VolumeSpec) 
 			shape.Size = snap.VolumeSize
 		}
 		v.Snapshot, v.Base, v.Lineage = snap.ID, snap.Root, snap.Line()
+		fast, err := s.spendCredit(tx, snap, spec.Zone)
+		if err != nil {
+			return nil, err
+		}
+		v.FastRestored = fast
 	}
 	shape, err := shape.Decide()
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/ebs"
 	"github.com/aws/aws-sdk-go-v2/service/ebs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/rbin"
 	"github.com/aws/smithy-go"
 
 	"origami"
@@ -36,6 +37,7 @@ import (
 	"origami/internal/iam"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
+	"origami/internal/rbinserver"
 	"origami/internal/sdktest"
 	"origami/internal/sigv4"
 	"origami/internal/task"
@@ -142,6 +144,7 @@ func (i *installation) open() {
 			}), ec2server.Options{}),
 			ebsserver.Service: ebsserver.New(ebsserver.Config{DB: db, EBS: snapshots, TokenKey: [32]byte{4}, Now: i.now,
 				Authorize: i.authorize(accounts)}),
+			rbinserver.Service: rbinserver.New(rbinserver.Config{DB: db, Now: i.now}),
 		},
 	}))
 	i.url, i.http, i.db, i.ebs = door.URL, door.Client(), db, snapshots
@@ -195,6 +198,12 @@ func (a account) blocks(region origami.Region) *sdk.Client {
 // ec2 is a client of EC2.
 func (a account) ec2(region origami.Region) *ec2.Client {
 	return ec2.New(ec2.Options{Region: string(region), BaseEndpoint: &a.i.url, Credentials: a.credentials(),
+		HTTPClient: sdktest.Client{HTTP: a.i.http}, Retryer: aws.NopRetryer{}})
+}
+
+// rules is a client of the Recycle Bin.
+func (a account) rules(region origami.Region) *rbin.Client {
+	return rbin.New(rbin.Options{Region: string(region), BaseEndpoint: &a.i.url, Credentials: a.credentials(),
 		HTTPClient: sdktest.Client{HTTP: a.i.http}, Retryer: aws.NopRetryer{}})
 }
 

@@ -48,6 +48,7 @@ type Server interface {
 	DescribeAddresses(ctx context.Context, who origami.Caller, in *DescribeAddressesInput) (*DescribeAddressesOutput, error)
 	DescribeAvailabilityZones(ctx context.Context, who origami.Caller, in *DescribeAvailabilityZonesInput) (*DescribeAvailabilityZonesOutput, error)
 	DescribeFastLaunchImages(ctx context.Context, who origami.Caller, in *DescribeFastLaunchImagesInput) (*DescribeFastLaunchImagesOutput, error)
+	DescribeFastSnapshotRestores(ctx context.Context, who origami.Caller, in *DescribeFastSnapshotRestoresInput) (*DescribeFastSnapshotRestoresOutput, error)
 	DescribeImageAttribute(ctx context.Context, who origami.Caller, in *DescribeImageAttributeInput) (*DescribeImageAttributeOutput, error)
 	DescribeImageReferences(ctx context.Context, who origami.Caller, in *DescribeImageReferencesInput) (*DescribeImageReferencesOutput, error)
 	DescribeImageUsageReportEntries(ctx context.Context, who origami.Caller, in *DescribeImageUsageReportEntriesInput) (*DescribeImageUsageReportEntriesOutput, error)
@@ -63,12 +64,14 @@ type Server interface {
 	DescribeKeyPairs(ctx context.Context, who origami.Caller, in *DescribeKeyPairsInput) (*DescribeKeyPairsOutput, error)
 	DescribeLaunchTemplateVersions(ctx context.Context, who origami.Caller, in *DescribeLaunchTemplateVersionsInput) (*DescribeLaunchTemplateVersionsOutput, error)
 	DescribeLaunchTemplates(ctx context.Context, who origami.Caller, in *DescribeLaunchTemplatesInput) (*DescribeLaunchTemplatesOutput, error)
+	DescribeLockedSnapshots(ctx context.Context, who origami.Caller, in *DescribeLockedSnapshotsInput) (*DescribeLockedSnapshotsOutput, error)
 	DescribeNetworkInterfaces(ctx context.Context, who origami.Caller, in *DescribeNetworkInterfacesInput) (*DescribeNetworkInterfacesOutput, error)
 	DescribeRegions(ctx context.Context, who origami.Caller, in *DescribeRegionsInput) (*DescribeRegionsOutput, error)
 	DescribeReplaceRootVolumeTasks(ctx context.Context, who origami.Caller, in *DescribeReplaceRootVolumeTasksInput) (*DescribeReplaceRootVolumeTasksOutput, error)
 	DescribeSecurityGroupRules(ctx context.Context, who origami.Caller, in *DescribeSecurityGroupRulesInput) (*DescribeSecurityGroupRulesOutput, error)
 	DescribeSecurityGroups(ctx context.Context, who origami.Caller, in *DescribeSecurityGroupsInput) (*DescribeSecurityGroupsOutput, error)
 	DescribeSnapshotAttribute(ctx context.Context, who origami.Caller, in *DescribeSnapshotAttributeInput) (*DescribeSnapshotAttributeOutput, error)
+	DescribeSnapshotTierStatus(ctx context.Context, who origami.Caller, in *DescribeSnapshotTierStatusInput) (*DescribeSnapshotTierStatusOutput, error)
 	DescribeSnapshots(ctx context.Context, who origami.Caller, in *DescribeSnapshotsInput) (*DescribeSnapshotsOutput, error)
 	DescribeSubnets(ctx context.Context, who origami.Caller, in *DescribeSubnetsInput) (*DescribeSubnetsOutput, error)
 	DescribeTags(ctx context.Context, who origami.Caller, in *DescribeTagsInput) (*DescribeTagsOutput, error)
@@ -81,17 +84,21 @@ type Server interface {
 	DetachVolume(ctx context.Context, who origami.Caller, in *DetachVolumeInput) (*DetachVolumeOutput, error)
 	DisableAllowedImagesSettings(ctx context.Context, who origami.Caller, in *DisableAllowedImagesSettingsInput) (*DisableAllowedImagesSettingsOutput, error)
 	DisableFastLaunch(ctx context.Context, who origami.Caller, in *DisableFastLaunchInput) (*DisableFastLaunchOutput, error)
+	DisableFastSnapshotRestores(ctx context.Context, who origami.Caller, in *DisableFastSnapshotRestoresInput) (*DisableFastSnapshotRestoresOutput, error)
 	DisableImage(ctx context.Context, who origami.Caller, in *DisableImageInput) (*DisableImageOutput, error)
 	DisableImageBlockPublicAccess(ctx context.Context, who origami.Caller, in *DisableImageBlockPublicAccessInput) (*DisableImageBlockPublicAccessOutput, error)
 	DisableImageDeprecation(ctx context.Context, who origami.Caller, in *DisableImageDeprecationInput) (*DisableImageDeprecationOutput, error)
 	DisableImageDeregistrationProtection(ctx context.Context, who origami.Caller, in *DisableImageDeregistrationProtectionInput) (*DisableImageDeregistrationProtectionOutput, error)
+	DisableSnapshotBlockPublicAccess(ctx context.Context, who origami.Caller, in *DisableSnapshotBlockPublicAccessInput) (*DisableSnapshotBlockPublicAccessOutput, error)
 	DisassociateAddress(ctx context.Context, who origami.Caller, in *DisassociateAddressInput) (*DisassociateAddressOutput, error)
 	EnableAllowedImagesSettings(ctx context.Context, who origami.Caller, in *EnableAllowedImagesSettingsInput) (*EnableAllowedImagesSettingsOutput, error)
 	EnableFastLaunch(ctx context.Context, who origami.Caller, in *EnableFastLaunchInput) (*EnableFastLaunchOutput, error)
+	EnableFastSnapshotRestores(ctx context.Context, who origami.Caller, in *EnableFastSnapshotRestoresInput) (*EnableFastSnapshotRestoresOutput, error)
 	EnableImage(ctx context.Context, who origami.Caller, in *EnableImageInput) (*EnableImageOutput, error)
 	EnableImageBlockPublicAccess(ctx context.Context, who origami.Caller, in *EnableImageBlockPublicAccessInput) (*EnableImageBlockPublicAccessOutput, error)
 	EnableImageDeprecation(ctx context.Context, who origami.Caller, in *EnableImageDeprecationInput) (*EnableImageDeprecationOutput, error)
 	EnableImageDeregistrationProtection(ctx context.Context, who origami.Caller, in *EnableImageDeregistrationProtectionInput) (*EnableImageDeregistrationProtectionOutput, error)
+	EnableSnapshotBlockPublicAccess(ctx context.Context, who origami.Caller, in *EnableSnapshotBlockPublicAccessInput) (*EnableSnapshotBlockPublicAccessOutput, error)
 	EnableVolumeIO(ctx context.Context, who origami.Caller, in *EnableVolumeIOInput) (*EnableVolumeIOOutput, error)
 	GetAllowedImagesSettings(ctx context.Context, who origami.Caller, in *GetAllowedImagesSettingsInput) (*GetAllowedImagesSettingsOutput, error)
 	GetConsoleOutput(ctx context.Context, who origami.Caller, in *GetConsoleOutputInput) (*GetConsoleOutputOutput, error)
@@ -101,8 +108,11 @@ type Server interface {
 	GetImageBlockPublicAccessState(ctx context.Context, who origami.Caller, in *GetImageBlockPublicAccessStateInput) (*GetImageBlockPublicAccessStateOutput, error)
 	GetLaunchTemplateData(ctx context.Context, who origami.Caller, in *GetLaunchTemplateDataInput) (*GetLaunchTemplateDataOutput, error)
 	GetPasswordData(ctx context.Context, who origami.Caller, in *GetPasswordDataInput) (*GetPasswordDataOutput, error)
+	GetSnapshotBlockPublicAccessState(ctx context.Context, who origami.Caller, in *GetSnapshotBlockPublicAccessStateInput) (*GetSnapshotBlockPublicAccessStateOutput, error)
 	ImportKeyPair(ctx context.Context, who origami.Caller, in *ImportKeyPairInput) (*ImportKeyPairOutput, error)
 	ListImagesInRecycleBin(ctx context.Context, who origami.Caller, in *ListImagesInRecycleBinInput) (*ListImagesInRecycleBinOutput, error)
+	ListSnapshotsInRecycleBin(ctx context.Context, who origami.Caller, in *ListSnapshotsInRecycleBinInput) (*ListSnapshotsInRecycleBinOutput, error)
+	LockSnapshot(ctx context.Context, who origami.Caller, in *LockSnapshotInput) (*LockSnapshotOutput, error)
 	ModifyImageAttribute(ctx context.Context, who origami.Caller, in *ModifyImageAttributeInput) (*ModifyImageAttributeOutput, error)
 	ModifyInstanceAttribute(ctx context.Context, who origami.Caller, in *ModifyInstanceAttributeInput) (*ModifyInstanceAttributeOutput, error)
 	ModifyInstanceCreditSpecification(ctx context.Context, who origami.Caller, in *ModifyInstanceCreditSpecificationInput) (*ModifyInstanceCreditSpecificationOutput, error)
@@ -110,6 +120,7 @@ type Server interface {
 	ModifyLaunchTemplate(ctx context.Context, who origami.Caller, in *ModifyLaunchTemplateInput) (*ModifyLaunchTemplateOutput, error)
 	ModifySecurityGroupRules(ctx context.Context, who origami.Caller, in *ModifySecurityGroupRulesInput) (*ModifySecurityGroupRulesOutput, error)
 	ModifySnapshotAttribute(ctx context.Context, who origami.Caller, in *ModifySnapshotAttributeInput) (*ModifySnapshotAttributeOutput, error)
+	ModifySnapshotTier(ctx context.Context, who origami.Caller, in *ModifySnapshotTierInput) (*ModifySnapshotTierOutput, error)
 	ModifySubnetAttribute(ctx context.Context, who origami.Caller, in *ModifySubnetAttributeInput) (*ModifySubnetAttributeOutput, error)
 	ModifyVolume(ctx context.Context, who origami.Caller, in *ModifyVolumeInput) (*ModifyVolumeOutput, error)
 	ModifyVolumeAttribute(ctx context.Context, who origami.Caller, in *ModifyVolumeAttributeInput) (*ModifyVolumeAttributeOutput, error)
@@ -123,12 +134,15 @@ type Server interface {
 	ResetInstanceAttribute(ctx context.Context, who origami.Caller, in *ResetInstanceAttributeInput) (*ResetInstanceAttributeOutput, error)
 	ResetSnapshotAttribute(ctx context.Context, who origami.Caller, in *ResetSnapshotAttributeInput) (*ResetSnapshotAttributeOutput, error)
 	RestoreImageFromRecycleBin(ctx context.Context, who origami.Caller, in *RestoreImageFromRecycleBinInput) (*RestoreImageFromRecycleBinOutput, error)
+	RestoreSnapshotFromRecycleBin(ctx context.Context, who origami.Caller, in *RestoreSnapshotFromRecycleBinInput) (*RestoreSnapshotFromRecycleBinOutput, error)
+	RestoreSnapshotTier(ctx context.Context, who origami.Caller, in *RestoreSnapshotTierInput) (*RestoreSnapshotTierOutput, error)
 	RevokeSecurityGroupEgress(ctx context.Context, who origami.Caller, in *RevokeSecurityGroupEgressInput) (*RevokeSecurityGroupEgressOutput, error)
 	RevokeSecurityGroupIngress(ctx context.Context, who origami.Caller, in *RevokeSecurityGroupIngressInput) (*RevokeSecurityGroupIngressOutput, error)
 	RunInstances(ctx context.Context, who origami.Caller, in *RunInstancesInput) (*RunInstancesOutput, error)
 	StartInstances(ctx context.Context, who origami.Caller, in *StartInstancesInput) (*StartInstancesOutput, error)
 	StopInstances(ctx context.Context, who origami.Caller, in *StopInstancesInput) (*StopInstancesOutput, error)
 	TerminateInstances(ctx context.Context, who origami.Caller, in *TerminateInstancesInput) (*TerminateInstancesOutput, error)
+	UnlockSnapshot(ctx context.Context, who origami.Caller, in *UnlockSnapshotInput) (*UnlockSnapshotOutput, error)
 	UnmonitorInstances(ctx context.Context, who origami.Caller, in *UnmonitorInstancesInput) (*UnmonitorInstancesOutput, error)
 	UpdateSecurityGroupRuleDescriptionsEgress(ctx context.Context, who origami.Caller, in *UpdateSecurityGroupRuleDescriptionsEgressInput) (*UpdateSecurityGroupRuleDescriptionsEgressOutput, error)
 	UpdateSecurityGroupRuleDescriptionsIngress(ctx context.Context, who origami.Caller, in *UpdateSecurityGroupRuleDescriptionsIngressInput) (*UpdateSecurityGroupRuleDescriptionsIngressOutput, error)
@@ -173,6 +187,7 @@ var Operations = map[string]*Operation{
 	"DescribeAddresses":                           define(Server.DescribeAddresses, Operation{Name: "DescribeAddresses", HasDryRun: true}),
 	"DescribeAvailabilityZones":                   define(Server.DescribeAvailabilityZones, Operation{Name: "DescribeAvailabilityZones", HasDryRun: true}),
 	"DescribeFastLaunchImages":                    define(Server.DescribeFastLaunchImages, Operation{Name: "DescribeFastLaunchImages", HasDryRun: true, MinResults: 0, MaxResults: 200}),
+	"DescribeFastSnapshotRestores":                define(Server.DescribeFastSnapshotRestores, Operation{Name: "DescribeFastSnapshotRestores", HasDryRun: true, MinResults: 0, MaxResults: 200}),
 	"DescribeImageAttribute":                      define(Server.DescribeImageAttribute, Operation{Name: "DescribeImageAttribute", HasDryRun: true}),
 	"DescribeImageReferences":                     define(Server.DescribeImageReferences, Operation{Name: "DescribeImageReferences", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeImageUsageReportEntries":             define(Server.DescribeImageUsageReportEntries, Operation{Name: "DescribeImageUsageReportEntries", HasDryRun: true, MinResults: 1, MaxResults: 1000}),
@@ -188,12 +203,14 @@ var Operations = map[string]*Operation{
 	"DescribeKeyPairs":                            define(Server.DescribeKeyPairs, Operation{Name: "DescribeKeyPairs", HasDryRun: true}),
 	"DescribeLaunchTemplateVersions":              define(Server.DescribeLaunchTemplateVersions, Operation{Name: "DescribeLaunchTemplateVersions", HasDryRun: true, MinResults: 1, MaxResults: 200}),
 	"DescribeLaunchTemplates":                     define(Server.DescribeLaunchTemplates, Operation{Name: "DescribeLaunchTemplates", HasDryRun: true, MinResults: 1, MaxResults: 200}),
+	"DescribeLockedSnapshots":                     define(Server.DescribeLockedSnapshots, Operation{Name: "DescribeLockedSnapshots", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeNetworkInterfaces":                   define(Server.DescribeNetworkInterfaces, Operation{Name: "DescribeNetworkInterfaces", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeRegions":                             define(Server.DescribeRegions, Operation{Name: "DescribeRegions", HasDryRun: true}),
 	"DescribeReplaceRootVolumeTasks":              define(Server.DescribeReplaceRootVolumeTasks, Operation{Name: "DescribeReplaceRootVolumeTasks", HasDryRun: true, MinResults: 1, MaxResults: 50}),
 	"DescribeSecurityGroupRules":                  define(Server.DescribeSecurityGroupRules, Operation{Name: "DescribeSecurityGroupRules", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeSecurityGroups":                      define(Server.DescribeSecurityGroups, Operation{Name: "DescribeSecurityGroups", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeSnapshotAttribute":                   define(Server.DescribeSnapshotAttribute, Operation{Name: "DescribeSnapshotAttribute", HasDryRun: true}),
+	"DescribeSnapshotTierStatus":                  define(Server.DescribeSnapshotTierStatus, Operation{Name: "DescribeSnapshotTierStatus", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeSnapshots":                           define(Server.DescribeSnapshots, Operation{Name: "DescribeSnapshots", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeSubnets":                             define(Server.DescribeSubnets, Operation{Name: "DescribeSubnets", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeTags":                                define(Server.DescribeTags, Operation{Name: "DescribeTags", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
@@ -206,17 +223,21 @@ var Operations = map[string]*Operation{
 	"DetachVolume":                                define(Server.DetachVolume, Operation{Name: "DetachVolume", HasDryRun: true}),
 	"DisableAllowedImagesSettings":                define(Server.DisableAllowedImagesSettings, Operation{Name: "DisableAllowedImagesSettings", HasDryRun: true}),
 	"DisableFastLaunch":                           define(Server.DisableFastLaunch, Operation{Name: "DisableFastLaunch", HasDryRun: true}),
+	"DisableFastSnapshotRestores":                 define(Server.DisableFastSnapshotRestores, Operation{Name: "DisableFastSnapshotRestores", HasDryRun: true}),
 	"DisableImage":                                define(Server.DisableImage, Operation{Name: "DisableImage", HasDryRun: true}),
 	"DisableImageBlockPublicAccess":               define(Server.DisableImageBlockPublicAccess, Operation{Name: "DisableImageBlockPublicAccess", HasDryRun: true}),
 	"DisableImageDeprecation":                     define(Server.DisableImageDeprecation, Operation{Name: "DisableImageDeprecation", HasDryRun: true}),
 	"DisableImageDeregistrationProtection":        define(Server.DisableImageDeregistrationProtection, Operation{Name: "DisableImageDeregistrationProtection", HasDryRun: true}),
+	"DisableSnapshotBlockPublicAccess":            define(Server.DisableSnapshotBlockPublicAccess, Operation{Name: "DisableSnapshotBlockPublicAccess", HasDryRun: true}),
 	"DisassociateAddress":                         define(Server.DisassociateAddress, Operation{Name: "DisassociateAddress", HasDryRun: true}),
 	"EnableAllowedImagesSettings":                 define(Server.EnableAllowedImagesSettings, Operation{Name: "EnableAllowedImagesSettings", HasDryRun: true}),
 	"EnableFastLaunch":                            define(Server.EnableFastLaunch, Operation{Name: "EnableFastLaunch", HasDryRun: true}),
+	"EnableFastSnapshotRestores":                  define(Server.EnableFastSnapshotRestores, Operation{Name: "EnableFastSnapshotRestores", HasDryRun: true}),
 	"EnableImage":                                 define(Server.EnableImage, Operation{Name: "EnableImage", HasDryRun: true}),
 	"EnableImageBlockPublicAccess":                define(Server.EnableImageBlockPublicAccess, Operation{Name: "EnableImageBlockPublicAccess", HasDryRun: true}),
 	"EnableImageDeprecation":                      define(Server.EnableImageDeprecation, Operation{Name: "EnableImageDeprecation", HasDryRun: true}),
 	"EnableImageDeregistrationProtection":         define(Server.EnableImageDeregistrationProtection, Operation{Name: "EnableImageDeregistrationProtection", HasDryRun: true}),
+	"EnableSnapshotBlockPublicAccess":             define(Server.EnableSnapshotBlockPublicAccess, Operation{Name: "EnableSnapshotBlockPublicAccess", HasDryRun: true}),
 	"EnableVolumeIO":                              define(Server.EnableVolumeIO, Operation{Name: "EnableVolumeIO", HasDryRun: true}),
 	"GetAllowedImagesSettings":                    define(Server.GetAllowedImagesSettings, Operation{Name: "GetAllowedImagesSettings", HasDryRun: true}),
 	"GetConsoleOutput":                            define(Server.GetConsoleOutput, Operation{Name: "GetConsoleOutput", HasDryRun: true}),
@@ -226,8 +247,11 @@ var Operations = map[string]*Operation{
 	"GetImageBlockPublicAccessState":              define(Server.GetImageBlockPublicAccessState, Operation{Name: "GetImageBlockPublicAccessState", HasDryRun: true}),
 	"GetLaunchTemplateData":                       define(Server.GetLaunchTemplateData, Operation{Name: "GetLaunchTemplateData", HasDryRun: true}),
 	"GetPasswordData":                             define(Server.GetPasswordData, Operation{Name: "GetPasswordData", HasDryRun: true}),
+	"GetSnapshotBlockPublicAccessState":           define(Server.GetSnapshotBlockPublicAccessState, Operation{Name: "GetSnapshotBlockPublicAccessState", HasDryRun: true}),
 	"ImportKeyPair":                               define(Server.ImportKeyPair, Operation{Name: "ImportKeyPair", HasDryRun: true}),
 	"ListImagesInRecycleBin":                      define(Server.ListImagesInRecycleBin, Operation{Name: "ListImagesInRecycleBin", HasDryRun: true, MinResults: 1, MaxResults: 1000}),
+	"ListSnapshotsInRecycleBin":                   define(Server.ListSnapshotsInRecycleBin, Operation{Name: "ListSnapshotsInRecycleBin", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"LockSnapshot":                                define(Server.LockSnapshot, Operation{Name: "LockSnapshot", HasDryRun: true}),
 	"ModifyImageAttribute":                        define(Server.ModifyImageAttribute, Operation{Name: "ModifyImageAttribute", HasDryRun: true}),
 	"ModifyInstanceAttribute":                     define(Server.ModifyInstanceAttribute, Operation{Name: "ModifyInstanceAttribute", HasDryRun: true}),
 	"ModifyInstanceCreditSpecification":           define(Server.ModifyInstanceCreditSpecification, Operation{Name: "ModifyInstanceCreditSpecification", HasDryRun: true, MaxToken: 64}),
@@ -235,6 +259,7 @@ var Operations = map[string]*Operation{
 	"ModifyLaunchTemplate":                        define(Server.ModifyLaunchTemplate, Operation{Name: "ModifyLaunchTemplate", HasDryRun: true, MaxToken: 64}),
 	"ModifySecurityGroupRules":                    define(Server.ModifySecurityGroupRules, Operation{Name: "ModifySecurityGroupRules", HasDryRun: true}),
 	"ModifySnapshotAttribute":                     define(Server.ModifySnapshotAttribute, Operation{Name: "ModifySnapshotAttribute", HasDryRun: true}),
+	"ModifySnapshotTier":                          define(Server.ModifySnapshotTier, Operation{Name: "ModifySnapshotTier", HasDryRun: true}),
 	"ModifySubnetAttribute":                       define(Server.ModifySubnetAttribute, Operation{Name: "ModifySubnetAttribute"}),
 	"ModifyVolume":                                define(Server.ModifyVolume, Operation{Name: "ModifyVolume", HasDryRun: true}),
 	"ModifyVolumeAttribute":                       define(Server.ModifyVolumeAttribute, Operation{Name: "ModifyVolumeAttribute", HasDryRun: true}),
@@ -248,12 +273,15 @@ var Operations = map[string]*Operation{
 	"ResetInstanceAttribute":                      define(Server.ResetInstanceAttribute, Operation{Name: "ResetInstanceAttribute", HasDryRun: true}),
 	"ResetSnapshotAttribute":                      define(Server.ResetSnapshotAttribute, Operation{Name: "ResetSnapshotAttribute", HasDryRun: true}),
 	"RestoreImageFromRecycleBin":                  define(Server.RestoreImageFromRecycleBin, Operation{Name: "RestoreImageFromRecycleBin", HasDryRun: true}),
+	"RestoreSnapshotFromRecycleBin":               define(Server.RestoreSnapshotFromRecycleBin, Operation{Name: "RestoreSnapshotFromRecycleBin", HasDryRun: true}),
+	"RestoreSnapshotTier":                         define(Server.RestoreSnapshotTier, Operation{Name: "RestoreSnapshotTier", HasDryRun: true}),
 	"RevokeSecurityGroupEgress":                   define(Server.RevokeSecurityGroupEgress, Operation{Name: "RevokeSecurityGroupEgress", HasDryRun: true}),
 	"RevokeSecurityGroupIngress":                  define(Server.RevokeSecurityGroupIngress, Operation{Name: "RevokeSecurityGroupIngress", HasDryRun: true}),
 	"RunInstances":                                define(Server.RunInstances, Operation{Name: "RunInstances", HasDryRun: true, MaxToken: 64}),
 	"StartInstances":                              define(Server.StartInstances, Operation{Name: "StartInstances", HasDryRun: true}),
 	"StopInstances":                               define(Server.StopInstances, Operation{Name: "StopInstances", HasDryRun: true}),
 	"TerminateInstances":                          define(Server.TerminateInstances, Operation{Name: "TerminateInstances", HasDryRun: true}),
+	"UnlockSnapshot":                              define(Server.UnlockSnapshot, Operation{Name: "UnlockSnapshot", HasDryRun: true}),
 	"UnmonitorInstances":                          define(Server.UnmonitorInstances, Operation{Name: "UnmonitorInstances", HasDryRun: true}),
 	"UpdateSecurityGroupRuleDescriptionsEgress":   define(Server.UpdateSecurityGroupRuleDescriptionsEgress, Operation{Name: "UpdateSecurityGroupRuleDescriptionsEgress", HasDryRun: true}),
 	"UpdateSecurityGroupRuleDescriptionsIngress":  define(Server.UpdateSecurityGroupRuleDescriptionsIngress, Operation{Name: "UpdateSecurityGroupRuleDescriptionsIngress", HasDryRun: true}),

@@ -622,6 +622,20 @@ type DescribeFastLaunchImagesOutput struct {
 	NextToken        *string                               `xml:"nextToken"`
 }
 
+// DescribeFastSnapshotRestoresInput is the request of DescribeFastSnapshotRestores: shape DescribeFastSnapshotRestoresRequest.
+type DescribeFastSnapshotRestoresInput struct {
+	DryRun     *bool    `query:"DryRun"`
+	Filters    []Filter `query:"Filter"`
+	MaxResults *int32   `query:"MaxResults"`
+	NextToken  *string  `query:"NextToken"`
+}
+
+// DescribeFastSnapshotRestoresOutput is the answer of DescribeFastSnapshotRestores: shape DescribeFastSnapshotRestoresResult.
+type DescribeFastSnapshotRestoresOutput struct {
+	FastSnapshotRestores []DescribeFastSnapshotRestoreSuccessItem `xml:"fastSnapshotRestoreSet>item"`
+	NextToken            *string                                  `xml:"nextToken"`
+}
+
 // DescribeImageAttributeInput is the request of DescribeImageAttribute: shape DescribeImageAttributeRequest.
 type DescribeImageAttributeInput struct {
 	Attribute *string `query:"Attribute" valid:"required,enum=ImageAttributeName"`
@@ -888,6 +902,21 @@ type DescribeLaunchTemplatesOutput struct {
 	NextToken       *string          `xml:"nextToken"`
 }
 
+// DescribeLockedSnapshotsInput is the request of DescribeLockedSnapshots: shape DescribeLockedSnapshotsRequest.
+type DescribeLockedSnapshotsInput struct {
+	DryRun      *bool    `query:"DryRun"`
+	Filters     []Filter `query:"Filter"`
+	MaxResults  *int32   `query:"MaxResults"`
+	NextToken   *string  `query:"NextToken"`
+	SnapshotIds []string `query:"SnapshotId"`
+}
+
+// DescribeLockedSnapshotsOutput is the answer of DescribeLockedSnapshots: shape DescribeLockedSnapshotsResult.
+type DescribeLockedSnapshotsOutput struct {
+	NextToken *string               `xml:"nextToken"`
+	Snapshots []LockedSnapshotsInfo `xml:"snapshotSet>item"`
+}
+
 // DescribeNetworkInterfacesInput is the request of DescribeNetworkInterfaces: shape DescribeNetworkInterfacesRequest.
 type DescribeNetworkInterfacesInput struct {
 	DryRun                  *bool    `query:"DryRun"`
@@ -975,6 +1004,20 @@ type DescribeSnapshotAttributeOutput struct {
 	CreateVolumePermissions []CreateVolumePermission `xml:"createVolumePermission>item" nil:"omit"`
 	ProductCodes            []ProductCode            `xml:"productCodes>item" nil:"omit"`
 	SnapshotId              *string                  `xml:"snapshotId"`
+}
+
+// DescribeSnapshotTierStatusInput is the request of DescribeSnapshotTierStatus: shape DescribeSnapshotTierStatusRequest.
+type DescribeSnapshotTierStatusInput struct {
+	DryRun     *bool    `query:"DryRun"`
+	Filters    []Filter `query:"Filter"`
+	MaxResults *int32   `query:"MaxResults"`
+	NextToken  *string  `query:"NextToken"`
+}
+
+// DescribeSnapshotTierStatusOutput is the answer of DescribeSnapshotTierStatus: shape DescribeSnapshotTierStatusResult.
+type DescribeSnapshotTierStatusOutput struct {
+	NextToken            *string              `xml:"nextToken"`
+	SnapshotTierStatuses []SnapshotTierStatus `xml:"snapshotTierStatusSet>item"`
 }
 
 // DescribeSnapshotsInput is the request of DescribeSnapshots: shape DescribeSnapshotsRequest.
@@ -1166,6 +1209,20 @@ type DisableFastLaunchOutput struct {
 	StateTransitionTime   *time.Time                                     `xml:"stateTransitionTime"`
 }
 
+// DisableFastSnapshotRestoresInput is the request of DisableFastSnapshotRestores: shape DisableFastSnapshotRestoresRequest.
+type DisableFastSnapshotRestoresInput struct {
+	AvailabilityZoneIds []string `query:"AvailabilityZoneId"`
+	AvailabilityZones   []string `query:"AvailabilityZone"`
+	DryRun              *bool    `query:"DryRun"`
+	SourceSnapshotIds   []string `query:"SourceSnapshotId" valid:"required"`
+}
+
+// DisableFastSnapshotRestoresOutput is the answer of DisableFastSnapshotRestores: shape DisableFastSnapshotRestoresResult.
+type DisableFastSnapshotRestoresOutput struct {
+	Successful   []DisableFastSnapshotRestoreSuccessItem `xml:"successful>item"`
+	Unsuccessful []DisableFastSnapshotRestoreErrorItem   `xml:"unsuccessful>item"`
+}
+
 // DisableImageInput is the request of DisableImage: shape DisableImageRequest.
 type DisableImageInput struct {
 	DryRun  *bool   `query:"DryRun"`
@@ -1207,6 +1264,16 @@ type DisableImageDeregistrationProtectionInput struct {
 // DisableImageDeregistrationProtectionOutput is the answer of DisableImageDeregistrationProtection: shape DisableImageDeregistrationProtectionResult.
 type DisableImageDeregistrationProtectionOutput struct {
 	Return *string `xml:"return"`
+}
+
+// DisableSnapshotBlockPublicAccessInput is the request of DisableSnapshotBlockPublicAccess: shape DisableSnapshotBlockPublicAccessRequest.
+type DisableSnapshotBlockPublicAccessInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// DisableSnapshotBlockPublicAccessOutput is the answer of DisableSnapshotBlockPublicAccess: shape DisableSnapshotBlockPublicAccessResult.
+type DisableSnapshotBlockPublicAccessOutput struct {
+	State *string `xml:"state"`
 }
 
 // DisassociateAddressInput is the request of DisassociateAddress: shape DisassociateAddressRequest.
@@ -1253,6 +1320,20 @@ type EnableFastLaunchOutput struct {
 	StateTransitionTime   *time.Time                                     `xml:"stateTransitionTime"`
 }
 
+// EnableFastSnapshotRestoresInput is the request of EnableFastSnapshotRestores: shape EnableFastSnapshotRestoresRequest.
+type EnableFastSnapshotRestoresInput struct {
+	AvailabilityZoneIds []string `query:"AvailabilityZoneId"`
+	AvailabilityZones   []string `query:"AvailabilityZone"`
+	DryRun              *bool    `query:"DryRun"`
+	SourceSnapshotIds   []string `query:"SourceSnapshotId" valid:"required"`
+}
+
+// EnableFastSnapshotRestoresOutput is the answer of EnableFastSnapshotRestores: shape EnableFastSnapshotRestoresResult.
+type EnableFastSnapshotRestoresOutput struct {
+	Successful   []EnableFastSnapshotRestoreSuccessItem `xml:"successful>item"`
+	Unsuccessful []EnableFastSnapshotRestoreErrorItem   `xml:"unsuccessful>item"`
+}
+
 // EnableImageInput is the request of EnableImage: shape EnableImageRequest.
 type EnableImageInput struct {
 	DryRun  *bool   `query:"DryRun"`
@@ -1297,6 +1378,17 @@ type EnableImageDeregistrationProtectionInput struct {
 // EnableImageDeregistrationProtectionOutput is the answer of EnableImageDeregistrationProtection: shape EnableImageDeregistrationProtectionResult.
 type EnableImageDeregistrationProtectionOutput struct {
 	Return *string `xml:"return"`
+}
+
+// EnableSnapshotBlockPublicAccessInput is the request of EnableSnapshotBlockPublicAccess: shape EnableSnapshotBlockPublicAccessRequest.
+type EnableSnapshotBlockPublicAccessInput struct {
+	DryRun *bool   `query:"DryRun"`
+	State  *string `query:"State" valid:"required,enum=SnapshotBlockPublicAccessState"`
+}
+
+// EnableSnapshotBlockPublicAccessOutput is the answer of EnableSnapshotBlockPublicAccess: shape EnableSnapshotBlockPublicAccessResult.
+type EnableSnapshotBlockPublicAccessOutput struct {
+	State *string `xml:"state"`
 }
 
 // EnableVolumeIOInput is the request of EnableVolumeIO: shape EnableVolumeIORequest.
@@ -1404,6 +1496,17 @@ type GetPasswordDataOutput struct {
 	Timestamp    *time.Time `xml:"timestamp"`
 }
 
+// GetSnapshotBlockPublicAccessStateInput is the request of GetSnapshotBlockPublicAccessState: shape GetSnapshotBlockPublicAccessStateRequest.
+type GetSnapshotBlockPublicAccessStateInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// GetSnapshotBlockPublicAccessStateOutput is the answer of GetSnapshotBlockPublicAccessState: shape GetSnapshotBlockPublicAccessStateResult.
+type GetSnapshotBlockPublicAccessStateOutput struct {
+	ManagedBy *string `xml:"managedBy"`
+	State     *string `xml:"state"`
+}
+
 // ImportKeyPairInput is the request of ImportKeyPair: shape ImportKeyPairRequest.
 type ImportKeyPairInput struct {
 	DryRun            *bool              `query:"DryRun"`
@@ -1432,6 +1535,42 @@ type ListImagesInRecycleBinInput struct {
 type ListImagesInRecycleBinOutput struct {
 	Images    []ImageRecycleBinInfo `xml:"imageSet>item"`
 	NextToken *string               `xml:"nextToken"`
+}
+
+// ListSnapshotsInRecycleBinInput is the request of ListSnapshotsInRecycleBin: shape ListSnapshotsInRecycleBinRequest.
+type ListSnapshotsInRecycleBinInput struct {
+	DryRun      *bool    `query:"DryRun"`
+	MaxResults  *int32   `query:"MaxResults"`
+	NextToken   *string  `query:"NextToken"`
+	SnapshotIds []string `query:"SnapshotId"`
+}
+
+// ListSnapshotsInRecycleBinOutput is the answer of ListSnapshotsInRecycleBin: shape ListSnapshotsInRecycleBinResult.
+type ListSnapshotsInRecycleBinOutput struct {
+	NextToken *string                  `xml:"nextToken"`
+	Snapshots []SnapshotRecycleBinInfo `xml:"snapshotSet>item"`
+}
+
+// LockSnapshotInput is the request of LockSnapshot: shape LockSnapshotRequest.
+type LockSnapshotInput struct {
+	CoolOffPeriod  *int32     `query:"CoolOffPeriod"`
+	DryRun         *bool      `query:"DryRun"`
+	ExpirationDate *time.Time `query:"ExpirationDate"`
+	LockDuration   *int32     `query:"LockDuration"`
+	LockMode       *string    `query:"LockMode" valid:"required,enum=LockMode"`
+	SnapshotId     *string    `query:"SnapshotId" valid:"required"`
+}
+
+// LockSnapshotOutput is the answer of LockSnapshot: shape LockSnapshotResult.
+type LockSnapshotOutput struct {
+	CoolOffPeriod          *int32     `xml:"coolOffPeriod"`
+	CoolOffPeriodExpiresOn *time.Time `xml:"coolOffPeriodExpiresOn"`
+	LockCreatedOn          *time.Time `xml:"lockCreatedOn"`
+	LockDuration           *int32     `xml:"lockDuration"`
+	LockDurationStartTime  *time.Time `xml:"lockDurationStartTime"`
+	LockExpiresOn          *time.Time `xml:"lockExpiresOn"`
+	LockState              *string    `xml:"lockState"`
+	SnapshotId             *string    `xml:"snapshotId"`
 }
 
 // ModifyImageAttributeInput is the request of ModifyImageAttribute: shape ModifyImageAttributeRequest.
@@ -1547,6 +1686,19 @@ type ModifySnapshotAttributeInput struct {
 
 // ModifySnapshotAttributeOutput is the answer of ModifySnapshotAttribute, which has no members.
 type ModifySnapshotAttributeOutput struct{}
+
+// ModifySnapshotTierInput is the request of ModifySnapshotTier: shape ModifySnapshotTierRequest.
+type ModifySnapshotTierInput struct {
+	DryRun      *bool   `query:"DryRun"`
+	SnapshotId  *string `query:"SnapshotId" valid:"required"`
+	StorageTier *string `query:"StorageTier" valid:"enum=TargetStorageTier"`
+}
+
+// ModifySnapshotTierOutput is the answer of ModifySnapshotTier: shape ModifySnapshotTierResult.
+type ModifySnapshotTierOutput struct {
+	SnapshotId       *string    `xml:"snapshotId"`
+	TieringStartTime *time.Time `xml:"tieringStartTime"`
+}
 
 // ModifySubnetAttributeInput is the request of ModifySubnetAttribute: shape ModifySubnetAttributeRequest.
 type ModifySubnetAttributeInput struct {
@@ -1713,6 +1865,43 @@ type RestoreImageFromRecycleBinOutput struct {
 	Return *bool `xml:"return"`
 }
 
+// RestoreSnapshotFromRecycleBinInput is the request of RestoreSnapshotFromRecycleBin: shape RestoreSnapshotFromRecycleBinRequest.
+type RestoreSnapshotFromRecycleBinInput struct {
+	DryRun     *bool   `query:"DryRun"`
+	SnapshotId *string `query:"SnapshotId" valid:"required"`
+}
+
+// RestoreSnapshotFromRecycleBinOutput is the answer of RestoreSnapshotFromRecycleBin: shape RestoreSnapshotFromRecycleBinResult.
+type RestoreSnapshotFromRecycleBinOutput struct {
+	Description *string    `xml:"description"`
+	Encrypted   *bool      `xml:"encrypted"`
+	OutpostArn  *string    `xml:"outpostArn"`
+	OwnerId     *string    `xml:"ownerId"`
+	Progress    *string    `xml:"progress"`
+	SnapshotId  *string    `xml:"snapshotId"`
+	SseType     *string    `xml:"sseType"`
+	StartTime   *time.Time `xml:"startTime"`
+	State       *string    `xml:"status"`
+	VolumeId    *string    `xml:"volumeId"`
+	VolumeSize  *int32     `xml:"volumeSize"`
+}
+
+// RestoreSnapshotTierInput is the request of RestoreSnapshotTier: shape RestoreSnapshotTierRequest.
+type RestoreSnapshotTierInput struct {
+	DryRun               *bool   `query:"DryRun"`
+	PermanentRestore     *bool   `query:"PermanentRestore"`
+	SnapshotId           *string `query:"SnapshotId" valid:"required"`
+	TemporaryRestoreDays *int32  `query:"TemporaryRestoreDays"`
+}
+
+// RestoreSnapshotTierOutput is the answer of RestoreSnapshotTier: shape RestoreSnapshotTierResult.
+type RestoreSnapshotTierOutput struct {
+	IsPermanentRestore *bool      `xml:"isPermanentRestore"`
+	RestoreDuration    *int32     `xml:"restoreDuration"`
+	RestoreStartTime   *time.Time `xml:"restoreStartTime"`
+	SnapshotId         *string    `xml:"snapshotId"`
+}
+
 // RevokeSecurityGroupEgressInput is the request of RevokeSecurityGroupEgress: shape RevokeSecurityGroupEgressRequest.
 type RevokeSecurityGroupEgressInput struct {
 	CidrIp                     *string        `query:"CidrIp"`
@@ -1850,6 +2039,17 @@ type TerminateInstancesInput struct {
 // TerminateInstancesOutput is the answer of TerminateInstances: shape TerminateInstancesResult.
 type TerminateInstancesOutput struct {
 	TerminatingInstances []InstanceStateChange `xml:"instancesSet>item"`
+}
+
+// UnlockSnapshotInput is the request of UnlockSnapshot: shape UnlockSnapshotRequest.
+type UnlockSnapshotInput struct {
+	DryRun     *bool   `query:"DryRun"`
+	SnapshotId *string `query:"SnapshotId" valid:"required"`
+}
+
+// UnlockSnapshotOutput is the answer of UnlockSnapshot: shape UnlockSnapshotResult.
+type UnlockSnapshotOutput struct {
+	SnapshotId *string `xml:"snapshotId"`
 }
 
 // UnmonitorInstancesInput is the request of UnmonitorInstances: shape UnmonitorInstancesRequest.
@@ -2201,6 +2401,57 @@ type DescribeFastLaunchImagesSuccessItem struct {
 	StateTransitionTime   *time.Time                                     `xml:"stateTransitionTime"`
 }
 
+// DescribeFastSnapshotRestoreSuccessItem is the structure of that name.
+type DescribeFastSnapshotRestoreSuccessItem struct {
+	AvailabilityZone      *string    `xml:"availabilityZone"`
+	AvailabilityZoneId    *string    `xml:"availabilityZoneId"`
+	DisabledTime          *time.Time `xml:"disabledTime"`
+	DisablingTime         *time.Time `xml:"disablingTime"`
+	EnabledTime           *time.Time `xml:"enabledTime"`
+	EnablingTime          *time.Time `xml:"enablingTime"`
+	OptimizingTime        *time.Time `xml:"optimizingTime"`
+	OwnerAlias            *string    `xml:"ownerAlias"`
+	OwnerId               *string    `xml:"ownerId"`
+	SnapshotId            *string    `xml:"snapshotId"`
+	State                 *string    `xml:"state"`
+	StateTransitionReason *string    `xml:"stateTransitionReason"`
+}
+
+// DisableFastSnapshotRestoreErrorItem is the structure of that name.
+type DisableFastSnapshotRestoreErrorItem struct {
+	FastSnapshotRestoreStateErrors []DisableFastSnapshotRestoreStateErrorItem `xml:"fastSnapshotRestoreStateErrorSet>item"`
+	SnapshotId                     *string                                    `xml:"snapshotId"`
+}
+
+// DisableFastSnapshotRestoreStateError is the structure of that name.
+type DisableFastSnapshotRestoreStateError struct {
+	Code    *string `xml:"code"`
+	Message *string `xml:"message"`
+}
+
+// DisableFastSnapshotRestoreStateErrorItem is the structure of that name.
+type DisableFastSnapshotRestoreStateErrorItem struct {
+	AvailabilityZone   *string                               `xml:"availabilityZone"`
+	AvailabilityZoneId *string                               `xml:"availabilityZoneId"`
+	Error              *DisableFastSnapshotRestoreStateError `xml:"error"`
+}
+
+// DisableFastSnapshotRestoreSuccessItem is the structure of that name.
+type DisableFastSnapshotRestoreSuccessItem struct {
+	AvailabilityZone      *string    `xml:"availabilityZone"`
+	AvailabilityZoneId    *string    `xml:"availabilityZoneId"`
+	DisabledTime          *time.Time `xml:"disabledTime"`
+	DisablingTime         *time.Time `xml:"disablingTime"`
+	EnabledTime           *time.Time `xml:"enabledTime"`
+	EnablingTime          *time.Time `xml:"enablingTime"`
+	OptimizingTime        *time.Time `xml:"optimizingTime"`
+	OwnerAlias            *string    `xml:"ownerAlias"`
+	OwnerId               *string    `xml:"ownerId"`
+	SnapshotId            *string    `xml:"snapshotId"`
+	State                 *string    `xml:"state"`
+	StateTransitionReason *string    `xml:"stateTransitionReason"`
+}
+
 // DiskInfo is the structure of that name.
 type DiskInfo struct {
 	Count    *int32  `xml:"count"`
@@ -2335,6 +2586,41 @@ type EnaSrdSpecificationRequest struct {
 // EnaSrdUdpSpecificationRequest is the structure of that name.
 type EnaSrdUdpSpecificationRequest struct {
 	EnaSrdUdpEnabled *bool `query:"EnaSrdUdpEnabled"`
+}
+
+// EnableFastSnapshotRestoreErrorItem is the structure of that name.
+type EnableFastSnapshotRestoreErrorItem struct {
+	FastSnapshotRestoreStateErrors []EnableFastSnapshotRestoreStateErrorItem `xml:"fastSnapshotRestoreStateErrorSet>item"`
+	SnapshotId                     *string                                   `xml:"snapshotId"`
+}
+
+// EnableFastSnapshotRestoreStateError is the structure of that name.
+type EnableFastSnapshotRestoreStateError struct {
+	Code    *string `xml:"code"`
+	Message *string `xml:"message"`
+}
+
+// EnableFastSnapshotRestoreStateErrorItem is the structure of that name.
+type EnableFastSnapshotRestoreStateErrorItem struct {
+	AvailabilityZone   *string                              `xml:"availabilityZone"`
+	AvailabilityZoneId *string                              `xml:"availabilityZoneId"`
+	Error              *EnableFastSnapshotRestoreStateError `xml:"error"`
+}
+
+// EnableFastSnapshotRestoreSuccessItem is the structure of that name.
+type EnableFastSnapshotRestoreSuccessItem struct {
+	AvailabilityZone      *string    `xml:"availabilityZone"`
+	AvailabilityZoneId    *string    `xml:"availabilityZoneId"`
+	DisabledTime          *time.Time `xml:"disabledTime"`
+	DisablingTime         *time.Time `xml:"disablingTime"`
+	EnabledTime           *time.Time `xml:"enabledTime"`
+	EnablingTime          *time.Time `xml:"enablingTime"`
+	OptimizingTime        *time.Time `xml:"optimizingTime"`
+	OwnerAlias            *string    `xml:"ownerAlias"`
+	OwnerId               *string    `xml:"ownerId"`
+	SnapshotId            *string    `xml:"snapshotId"`
+	State                 *string    `xml:"state"`
+	StateTransitionReason *string    `xml:"stateTransitionReason"`
 }
 
 // EnclaveOptions is the structure of that name.
@@ -3564,6 +3850,19 @@ type LicenseConfigurationRequest struct {
 	LicenseConfigurationArn *string `query:"LicenseConfigurationArn"`
 }
 
+// LockedSnapshotsInfo is the structure of that name.
+type LockedSnapshotsInfo struct {
+	CoolOffPeriod          *int32     `xml:"coolOffPeriod"`
+	CoolOffPeriodExpiresOn *time.Time `xml:"coolOffPeriodExpiresOn"`
+	LockCreatedOn          *time.Time `xml:"lockCreatedOn"`
+	LockDuration           *int32     `xml:"lockDuration"`
+	LockDurationStartTime  *time.Time `xml:"lockDurationStartTime"`
+	LockExpiresOn          *time.Time `xml:"lockExpiresOn"`
+	LockState              *string    `xml:"lockState"`
+	OwnerId                *string    `xml:"ownerId"`
+	SnapshotId             *string    `xml:"snapshotId"`
+}
+
 // MediaAcceleratorInfo is the structure of that name.
 type MediaAcceleratorInfo struct {
 	Accelerators          []MediaDeviceInfo `xml:"accelerators>item"`
@@ -4146,6 +4445,31 @@ type SnapshotInfo struct {
 	VolumeSize       *int32     `xml:"volumeSize"`
 }
 
+// SnapshotRecycleBinInfo is the structure of that name.
+type SnapshotRecycleBinInfo struct {
+	Description         *string    `xml:"description"`
+	RecycleBinEnterTime *time.Time `xml:"recycleBinEnterTime"`
+	RecycleBinExitTime  *time.Time `xml:"recycleBinExitTime"`
+	SnapshotId          *string    `xml:"snapshotId"`
+	VolumeId            *string    `xml:"volumeId"`
+}
+
+// SnapshotTierStatus is the structure of that name.
+type SnapshotTierStatus struct {
+	ArchivalCompleteTime             *time.Time `xml:"archivalCompleteTime"`
+	LastTieringOperationStatus       *string    `xml:"lastTieringOperationStatus"`
+	LastTieringOperationStatusDetail *string    `xml:"lastTieringOperationStatusDetail"`
+	LastTieringProgress              *int32     `xml:"lastTieringProgress"`
+	LastTieringStartTime             *time.Time `xml:"lastTieringStartTime"`
+	OwnerId                          *string    `xml:"ownerId"`
+	RestoreExpiryTime                *time.Time `xml:"restoreExpiryTime"`
+	SnapshotId                       *string    `xml:"snapshotId"`
+	Status                           *string    `xml:"status"`
+	StorageTier                      *string    `xml:"storageTier"`
+	Tags                             []Tag      `xml:"tagSet>item"`
+	VolumeId                         *string    `xml:"volumeId"`
+}
+
 // SpotMarketOptions is the structure of that name.
 type SpotMarketOptions struct {
 	BlockDurationMinutes         *int32     `query:"BlockDurationMinutes"`
@@ -4527,14 +4851,17 @@ var Enums = awsquery.Enums{
 	"LocalStorage":                                {"included", "required", "excluded"},
 	"LocalStorageType":                            {"hdd", "ssd"},
 	"LocationType":                                {"region", "availability-zone", "availability-zone-id", "outpost"},
+	"LockMode":                                    {"compliance", "governance"},
 	"NestedVirtualizationSpecification":           {"enabled", "disabled"},
 	"OperationType":                               {"add", "remove"},
 	"ResetImageAttributeName":                     {"launchPermission"},
 	"SecondaryInterfaceType":                      {"secondary"},
 	"ShutdownBehavior":                            {"stop", "terminate"},
 	"SnapshotAttributeName":                       {"productCodes", "createVolumePermission"},
+	"SnapshotBlockPublicAccessState":              {"block-all-sharing", "block-new-sharing", "unblocked"},
 	"SnapshotLocationEnum":                        {"regional", "local"},
 	"SpotInstanceType":                            {"one-time", "persistent"},
+	"TargetStorageTier":                           {"archive"},
 	"Tenancy":                                     {"default", "dedicated", "host"},
 	"TpmSupportValues":                            {"v2.0"},
 	"VolumeAttributeName":                         {"autoEnableIO", "productCodes"},

@@ -62,6 +62,9 @@ func (s *Server) DescribeSnapshots(ctx context.Context, who origami.Caller, in *
 // snapshotExists refuses an ID that is nobody's. One that exists but is not
 // the caller's to see is no error: the list leaves it out.
 func snapshotExists(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID) error {
-	_, err := tx.Snapshot(who.Region, metadb.System, id)
+	snap, err := tx.Snapshot(who.Region, metadb.System, id)
+	if err == nil && snap.Bin != nil {
+		err = origami.NotFound(id)
+	}
 	return err
 }

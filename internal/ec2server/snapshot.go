@@ -19,7 +19,7 @@ var snapshotProperties = properties[*origami.Snapshot]{
 	"snapshot-id":   func(s *origami.Snapshot) []string { return one(s.ID) },
 	"start-time":    func(s *origami.Snapshot) []string { return timestamp(s.Started) },
 	"status":        func(s *origami.Snapshot) []string { return one(s.State) },
-	"storage-tier":  func(s *origami.Snapshot) []string { return one("standard") },
+	"storage-tier":  func(s *origami.Snapshot) []string { return one(storageTier(s)) },
 	"transfer-type": func(s *origami.Snapshot) []string { return one(transferType(s)) },
 	"volume-id":     func(s *origami.Snapshot) []string { return one(s.Volume) },
 	"volume-size":   func(s *origami.Snapshot) []string { return number(s.VolumeSize) },
@@ -38,7 +38,7 @@ func wireSnapshot(s *origami.Snapshot, tags origami.Tags) ec2api.Snapshot {
 		StartTime:    ptr(s.Started),
 		State:        text(s.State),
 		StateMessage: text(s.StateMessage),
-		StorageTier:  ptr("standard"),
+		StorageTier:  text(storageTier(s)),
 		Tags:         wireTags(tags),
 		VolumeId:     text(s.Volume),
 		VolumeSize:   ptr(int32(s.VolumeSize)),
@@ -53,6 +53,9 @@ func wireSnapshot(s *origami.Snapshot, tags origami.Tags) ec2api.Snapshot {
 		if s.Copy.Minutes != 0 {
 			out.CompletionDurationMinutes = ptr(int32(s.Copy.Minutes))
 		}
+	}
+	if t := s.Tiering; t != nil {
+		out.RestoreExpiryTime = instant(t.Expires)
 	}
 	if s.State == origami.SnapshotCompleted {
 		out.CompletionTime = ptr(s.Completed)

@@ -17,7 +17,7 @@ var volumeProperties = properties[*origami.Volume]{
 	"availability-zone-id":             func(v *origami.Volume) []string { return one(zoneID(v.Region, v.Zone)) },
 	"create-time":                      func(v *origami.Volume) []string { return timestamp(v.Created) },
 	"encrypted":                        func(v *origami.Volume) []string { return boolean(v.Encrypted) },
-	"fast-restored":                    func(v *origami.Volume) []string { return boolean(false) },
+	"fast-restored":                    func(v *origami.Volume) []string { return boolean(v.FastRestored) },
 	"multi-attach-enabled":             func(v *origami.Volume) []string { return boolean(false) },
 	"operator.managed":                 func(v *origami.Volume) []string { return boolean(false) },
 	"operator.principal":               func(v *origami.Volume) []string { return nil },

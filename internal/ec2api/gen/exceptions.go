@@ -41,6 +41,8 @@ func newExceptions() *exceptions {
 			"ImageNameRequest":             "InvalidAMIName.Malformed",
 			"InstanceType":                 "a region offers instance types of its own",
 			"PermissionGroup":              "InvalidAMIAttributeItemValue",
+			"CoolOffPeriodRequestHours":    "bounds of locks are those of internal/ebs",
+			"RetentionPeriodRequestDays":   "bounds of locks are those of internal/ebs",
 			"ResourceType":                 "only some types can be tagged by each operation",
 		},
 		keepEmpty: map[string]string{
@@ -69,6 +71,7 @@ func newExceptions() *exceptions {
 			"InstanceAttribute.ProductCodes":                          "the answer has one attribute",
 		},
 		pages: map[string][2]int32{
+			"DescribeSnapshotTierStatus":      {5, 1000},
 			"DescribeLaunchTemplateVersions":  {1, 200},
 			"DescribeImageReferences":         {5, 1000},
 			"DescribeImageUsageReportEntries": {1, 1000},

@@ -1,0 +1,38 @@
+package ebs
+
+import (
+	"time"
+
+	"origami"
+	"origami/internal/metadb"
+)
+
+// Limits bound how volumes are snapshotted. The zero value bounds nothing.
+type Limits struct {
+	Pending  int           // snapshots of one volume at a time
+	Interval time.Duration // between snapshots of one volume
+}
+
+// check refuses a snapshot of a volume that would be one too many, or too soon.
+func (l Limits) check(tx *metadb.Tx, v *origami.Volume, now time.Time) error {
+	if l == (Limits{}) {
+		return nil
+	}
+	pending := 0
+	for snap, err := range snapshotsOf(tx, v.Region, v.ID) {
+		if err != nil {
+			return err
+		}
+		if snap.State == origami.SnapshotPending {
+			pending++
+		}
+		if l.Interval > 0 && now.Sub(snap.Started) < l.Interval {
+			return origami.Errorf(origami.CodeSnapshotCreationRate, "The maximum per volume CreateSnapshot request rate has been exceeded. "+
+				"Use an increasing or variable sleep interval between requests.")
+		}
+	}
+	if l.Pending > 0 && pending >= l.Pending {
+		return origami.Errorf(origami.CodeConcurrentSnapshotLimit, "Maximum allowed in-progress snapshots for a single volume exceeded.")
+	}
+	return nil
+}
