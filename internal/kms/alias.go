@@ -136,7 +136,7 @@ func (s *Service) ListAliases(ctx context.Context, a Access, key, after string, 
 		if err := s.authorizeAccount(tx, a, "ListAliases", "*", nil); err != nil {
 			return err
 		}
-		q := metadb.Query{Region: a.Caller.Region, Viewer: a.Caller.Account, Limit: limit + 1}
+		q := metadb.Query{Region: a.Caller.Region, Viewer: a.Caller.Account}
 		if key != "" {
 			k, err := resolveOwn(tx, a.Caller, key)
 			if err != nil {
@@ -152,7 +152,16 @@ func (s *Service) ListAliases(ctx context.Context, a Access, key, after string, 
 			if err != nil {
 				return err
 			}
-			found = append(found, x)
+			k, err := tx.KMSKey(x.Region, x.Key)
+			if err != nil {
+				return err
+			}
+			if gone(tx, k) {
+				continue
+			}
+			if found = append(found, x); len(found) > limit {
+				break
+			}
 		}
 		if key == "" && after < EBSAlias {
 			if found, err = withEBSAlias(tx, a.Caller, found); err != nil {

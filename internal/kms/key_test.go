@@ -156,6 +156,10 @@ func TestDeletion(t *testing.T) {
 		if len(keys) != 0 || more || err != nil {
 			t.Errorf("%s: list: got %v, %v, %v", when, keys, more, err)
 		}
+		aliases, _, err := r.ListAliases(ctx, a, "", "", 10)
+		if len(aliases) != 1 || aliases[0].Name != kms.EBSAlias || err != nil {
+			t.Errorf("%s: aliases: got %v, %v, want those of AWS", when, aliases, err)
+		}
 	}
 	check("due")
 	if err := r.Sweep(ctx); err != nil {
