@@ -174,6 +174,10 @@ func FuzzState(f *testing.F) {
 	}
 	f.Add(good[:len(good)-4])
 	f.Add([]byte("ovlstate"))
+	sealed := durabletest.New()
+	encrypted(f, sealed, "v")
+	good = contents(f, sealed, "v")["state"]
+	f.Add(good[:len(good)-4])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fsys, meta := closedVolume(t)
 		edit(t, fsys, meta[2], func([]byte) []byte { return seal(bytes.Clone(b)) })
@@ -184,7 +188,15 @@ func FuzzState(f *testing.F) {
 // use opens a volume that may be damaged. If it opens, it must work.
 func use(t *testing.T, fsys durable.FS) {
 	t.Helper()
-	d, err := overlay.Open(fsys, "v", testBase)
+	d, err := overlay.OpenWith(fsys, "v", overlay.Options{Resolve: testBase, Unwrap: func(w overlay.WrappedKey) ([]byte, error) {
+		if len(w.KeyID) > overlay.MaxKeyID || len(w.Blob) > overlay.MaxWrappedKey {
+			t.Errorf("key ID of %d bytes and key of %d", len(w.KeyID), len(w.Blob))
+		}
+		return testKey, nil
+	}})
+	if errors.Is(err, overlay.ErrWrongKey) {
+		return
+	}
 	if err != nil {
 		if !errors.Is(err, overlay.ErrCorrupt) && !errors.Is(err, overlay.ErrUnsupported) && !strings.Contains(err.Error(), "larger than the volume") {
 			t.Fatalf("open: %v, which is neither ErrCorrupt nor ErrUnsupported", err)
