@@ -64,8 +64,10 @@ type imageRow struct {
 	Deprecated   *time.Time           `json:"deprecationTime,omitempty"`
 	Public       bool                 `json:"public"`
 	SharedWith   []origami.AccountID  `json:"sharedWith"`
-	Snapshots    []origami.SnapshotID `json:"snapshotIds"`
-	Tags         origami.Tags         `json:"tags"`
+	// Organizations are those and the units that it is shared with.
+	Organizations []origami.OrganizationARN `json:"organizationArns,omitempty"`
+	Snapshots     []origami.SnapshotID      `json:"snapshotIds"`
+	Tags          origami.Tags              `json:"tags"`
 }
 
 // holdings asks the running service what is stored, and returns nil if none
@@ -119,8 +121,8 @@ func newImageRow(img *origami.Image) imageRow {
 		ID: img.ID, Name: img.Name, Owner: img.Owner, State: img.State, Architecture: img.Architecture,
 		RootDevice: img.RootDeviceName, Created: img.Created, LastLaunched: given(img.LastLaunched),
 		Deprecated: given(img.DeprecationTime), Public: img.Public,
-		SharedWith: append([]origami.AccountID{}, img.SharedWith...),
-		Snapshots:  append([]origami.SnapshotID{}, img.Snapshots()...),
+		SharedWith: append([]origami.AccountID{}, img.SharedWith...), Organizations: img.Organizations,
+		Snapshots: append([]origami.SnapshotID{}, img.Snapshots()...),
 	}
 	for _, d := range img.BlockDevices {
 		if d.EBS != nil {
@@ -167,12 +169,19 @@ func (r *imageRow) sharedText() string {
 	switch {
 	case r.Public:
 		return "public"
-	case len(r.SharedWith) == 1:
+	case len(r.SharedWith) == 1 && len(r.Organizations) == 0:
 		return string(r.SharedWith[0])
-	case len(r.SharedWith) > 1:
-		return fmt.Sprintf("%d accounts", len(r.SharedWith))
 	}
-	return "-"
+	var with []string
+	for _, n := range []struct {
+		count int
+		of    string
+	}{{len(r.SharedWith), "accounts"}, {len(r.Organizations), "organizations"}} {
+		if n.count > 0 {
+			with = append(with, fmt.Sprintf("%d %s", n.count, n.of))
+		}
+	}
+	return cell(strings.Join(with, ", "))
 }
 
 // cell makes an entry of a table: never empty, and never able to move the

@@ -57,7 +57,7 @@ Start it, and point any AWS client at it:
 	}
 	root.AddCommand(
 		serveCommand(), envCommand(), accountCommand(), organizationCommand(), userCommand(), importCommand(),
-		imagesCommand(), instancesCommand(), snapshotsCommand(), usageCommand(),
+		imagesCommand(), imageCommand(), instancesCommand(), snapshotsCommand(), usageCommand(),
 		consoleCommand(), sshCommand(), mountCommand(), checkCommand(), manCommand(),
 	)
 	return root

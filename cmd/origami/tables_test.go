@@ -34,6 +34,17 @@ func TestTables(t *testing.T) {
 					Deprecated: &yesterday, SharedWith: []origami.AccountID{"123456789012", "123456789013"},
 					Snapshots: []origami.SnapshotID{"snap-0123456789abcdef1", "snap-0123456789abcdef2"}},
 				{ID: "ami-0123456789abcdef2", Name: "baking", State: "pending", Architecture: "arm64", SharedWith: []origami.AccountID{"123456789012"}},
+				{ID: "ami-0123456789abcdef3", Name: "company", State: "available", Architecture: "arm64", SharedWith: []origami.AccountID{"123456789012"},
+					Organizations: []origami.OrganizationARN{"arn:aws:organizations::123456789012:organization/o-0123456789"}},
+			})
+		},
+		"access": func(w io.Writer) error {
+			yes := ami.Verdict{Allowed: true, Reason: "the account owns the image"}
+			no := ami.Verdict{Code: "AuthFailure", Reason: "the image is not shared with account 123456789013"}
+			old := ami.Verdict{Reason: "the image is deprecated since 2026-11-20T12:00:00Z: lists show it only with IncludeDeprecated"}
+			return printAccess(w, []accessRow{
+				{"default", ami.Access{Account: "123456789012", Discover: yes, Launch: yes, Copy: yes}},
+				{"builders", ami.Access{Account: "123456789013", Discover: old, Launch: no, Copy: no}},
 			})
 		},
 		"images-none": func(w io.Writer) error { return printImages(w, nil) },
