@@ -147,7 +147,7 @@ type CopyImageOutput struct {
 
 // CopySnapshotInput is the request of CopySnapshot: shape CopySnapshotRequest.
 type CopySnapshotInput struct {
-	CompletionDurationMinutes   *int32             `query:"CompletionDurationMinutes" valid:"min=1,max=2880"`
+	CompletionDurationMinutes   *int32             `query:"CompletionDurationMinutes"`
 	Description                 *string            `query:"Description"`
 	DestinationAvailabilityZone *string            `query:"DestinationAvailabilityZone"`
 	DestinationOutpostArn       *string            `query:"DestinationOutpostArn"`
