@@ -181,6 +181,9 @@ func (c *collection) collect(action string, d declaration) ([]want, error) {
 			return nil, err
 		}
 	}
+	for _, key := range [...]string{"ec2:add/userid", "ec2:add/group", "ec2:remove/userid", "ec2:remove/group"} {
+		c.main = valueByValue(c.main, key)
+	}
 	if len(c.main) == 0 {
 		c.main = []iam.Resource{{ARN: "*", Keys: c.keys}}
 	}
@@ -191,6 +194,25 @@ func (c *collection) collect(action string, d declaration) ([]want, error) {
 		wants = append(wants, want{"ec2:CreateTags", []iam.Resource{r}})
 	}
 	return wants, nil
+}
+
+// valueByValue asks about every value of a key by itself: a policy that lets a snapshot
+// be shared with one account does not let it be shared with that and another.
+func valueByValue(all []iam.Resource, key string) []iam.Resource {
+	var out []iam.Resource
+	for _, r := range all {
+		values := r.Keys[key]
+		if len(values) < 2 {
+			out = append(out, r)
+			continue
+		}
+		for _, v := range values {
+			keys := maps.Clone(r.Keys)
+			keys[key] = []string{v}
+			out = append(out, iam.Resource{ARN: r.ARN, Keys: keys})
+		}
+	}
+	return out
 }
 
 // add gathers one aspect.

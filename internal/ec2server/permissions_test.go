@@ -131,6 +131,7 @@ func TestPolicies(t *testing.T) {
 		{"other attribute", on("ModifyImageAttribute", "*", `"StringEquals":{"ec2:Attribute":"Description"}`), "Action=ModifyImageAttribute&ImageId={image}&LaunchPermission.Add.1.Group=all", false},
 		{"attribute's value", on("ModifyImageAttribute", "*", `"StringLike":{"ec2:Attribute/Description":"y*"}`), "Action=ModifyImageAttribute&ImageId={image}&Description.Value=x", false},
 		{"share with one", on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Add/userId":"{other}"}`), "Action=ModifySnapshotAttribute&SnapshotId={snap}&CreateVolumePermission.Add.1.UserId={other}", true},
+		{"share with one and another", on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Add/userId":"{other}"}`), "Action=ModifySnapshotAttribute&SnapshotId={snap}&CreateVolumePermission.Add.1.UserId={other}&CreateVolumePermission.Add.2.UserId=123456789012", false},
 		{"share with all", on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Add/userId":"{other}"}`), "Action=ModifySnapshotAttribute&SnapshotId={snap}&CreateVolumePermission.Add.1.Group=all", false},
 		{"share with all forbidden", all + `,{"Effect":"Deny","Action":"ec2:ModifySnapshotAttribute","Resource":"*","Condition":{"StringEquals":{"ec2:Add/group":"all"}}}`, "Action=ModifySnapshotAttribute&SnapshotId={snap}&OperationType=add&UserGroup.1=all&Attribute=createVolumePermission", false},
 

@@ -1,0 +1,37 @@
+package iam_test
+
+import (
+	"testing"
+
+	"origami/internal/iam"
+	"origami/internal/metadb"
+)
+
+// BenchmarkAuthenticate measures what every request pays: the look-up of its
+// key. Credential is the look-up alone.
+func BenchmarkAuthenticate(b *testing.B) {
+	db, err := metadb.Open(b.Context(), "sqlite:"+b.TempDir()+"/db")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	s := iam.New(db)
+	_, k, err := s.CreateAccount(b.Context(), "a")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("root", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.Authenticate(b.Context(), k.ID, ""); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("credential", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.Credential(b.Context(), k.ID); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
