@@ -99,6 +99,7 @@ type checker struct {
 	store   *blockstore.Store
 	volumes durable.FS
 	known   map[blockstore.Root]checkedDisk // roots that were verified
+	secrets ebs.Keys
 	found   checked
 }
 
@@ -138,28 +139,27 @@ func (d dataDir) openChecker(ctx context.Context) (_ *checker, err error) {
 	if c.bucket, err = dir.Open(packs); err != nil {
 		return nil, err
 	}
-	keys, err := c.keys(ctx, d)
-	if err != nil {
+	if c.secrets, err = c.keys(ctx, d); err != nil {
 		return nil, err
 	}
-	c.store, err = blockstore.Open(ctx, blockstore.Config{Bucket: c.bucket, Index: ebs.Index{DB: c.db}, Keys: keys, Logger: slog.New(slog.DiscardHandler)})
+	c.store, err = blockstore.Open(ctx, blockstore.Config{Bucket: c.bucket, Index: ebs.Index{DB: c.db}, Keys: c.secrets, Logger: slog.New(slog.DiscardHandler)})
 	return c, err
 }
 
 // keys finds the keys of what is encrypted. Where the key on top of them is
 // gone, the rest is still checked, and what is encrypted is reported.
-func (c *checker) keys(ctx context.Context, d dataDir) (blockstore.Keys, error) {
+func (c *checker) keys(ctx context.Context, d dataDir) (ebs.Keys, error) {
 	path := d.path("root.key")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return ebs.Keys{}, nil
 	}
 	root, err := keyfile.Open(path)
 	if err != nil {
-		return nil, err
+		return ebs.Keys{}, err
 	}
 	service, err := kms.New(ctx, kms.Config{DB: c.db, Root: root})
 	if err != nil {
-		return nil, err
+		return ebs.Keys{}, err
 	}
 	return ebs.Keys{DB: c.db, KMS: service}, nil
 }
@@ -235,13 +235,16 @@ func (c *checker) run(ctx context.Context, rebuild bool) error {
 // volume opens what was written to a volume, and verifies what that stands on.
 func (c *checker) volume(ctx context.Context, v *origami.Volume) error {
 	label := v.Base
-	dev, err := overlay.Open(c.volumes, string(v.ID), func(l string) (disk.Image, error) {
-		label = l
-		root, err := blockstore.ParseRoot(l)
-		if err != nil {
-			return nil, err
-		}
-		return c.store.Image(ctx, root)
+	dev, err := overlay.OpenWith(c.volumes, string(v.ID), overlay.Options{
+		Unwrap: c.secrets.Unwrap(ctx),
+		Resolve: func(l string) (disk.Image, error) {
+			label = l
+			root, err := blockstore.ParseRoot(l)
+			if err != nil {
+				return nil, err
+			}
+			return c.store.Image(ctx, root)
+		},
 	})
 	switch {
 	case err == nil:

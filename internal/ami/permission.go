@@ -34,12 +34,35 @@ func (s *Service) Share(tx *metadb.Tx, who origami.Caller, id origami.ImageID, a
 			return origami.Errorf(origami.CodeResourceLimitExceeded, "An image can be shared with at most %d accounts, organizations and organizational units.", most)
 		}
 	}
+	if !add.Empty() {
+		if err := s.sharedKeys(tx, img); err != nil {
+			return err
+		}
+	}
 	if grants.Public && !old.Public {
 		if err := s.mayBePublic(tx, who, img); err != nil {
 			return err
 		}
 	}
 	return s.setGrants(tx, img, grants)
+}
+
+// sharedKeys refuses to share an image that nobody else could decrypt.
+func (s *Service) sharedKeys(tx *metadb.Tx, img *origami.Image) error {
+	for _, id := range img.Snapshots() {
+		snap, err := tx.Snapshot(img.Region, metadb.System, id)
+		if err != nil {
+			return err
+		}
+		managed, err := s.ebs.ManagedKey(tx, snap)
+		if err != nil {
+			return err
+		}
+		if managed {
+			return origami.Errorf(origami.CodeInvalidParameter, "Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another snapshot.")
+		}
+	}
+	return nil
 }
 
 // Unshare takes away every launch permission of an image of the caller's.

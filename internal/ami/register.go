@@ -211,6 +211,9 @@ func decideMapping(tx *metadb.Tx, who origami.Caller, root string, entries []ori
 // DecideEBS checks one EBS entry of a new image, which names a snapshot that
 // the caller may read or the size of an empty volume, and fills it in.
 func DecideEBS(tx *metadb.Tx, who origami.Caller, device string, e origami.EBSBlockDevice) (origami.EBSBlockDevice, error) {
+	if e.KMSKey != "" {
+		return e, origami.Errorf(origami.CodeInvalidBlockDeviceMapping, "the KMS key cannot be specified for device %s: each launch has its own.", device)
+	}
 	if e.Snapshot != "" {
 		if e.Encrypted != nil {
 			return e, origami.Errorf(origami.CodeInvalidBlockDeviceMapping,
@@ -235,8 +238,6 @@ func DecideEBS(tx *metadb.Tx, who origami.Caller, device string, e origami.EBSBl
 	}
 	if e.Encrypted == nil {
 		e.Encrypted = new(bool)
-	} else if e.Snapshot == "" && *e.Encrypted {
-		return e, EncryptionUnsupported(device)
 	}
 	shape, err := ebs.Shape{Type: e.VolumeType, Size: e.VolumeSize, IOPS: e.IOPS, Throughput: e.Throughput}.Decide()
 	if err != nil {
@@ -260,10 +261,4 @@ func CheckSize(gib int64, snap *origami.Snapshot) error {
 			gib, snap.ID, snap.VolumeSize)
 	}
 	return nil
-}
-
-// EncryptionUnsupported is the refusal of an encrypted volume, until there are
-// keys to encrypt with.
-func EncryptionUnsupported(device string) error {
-	return origami.Errorf(origami.CodeUnsupportedOperation, "Encrypted volumes are not supported yet: do not set the encrypted flag of device %s.", device)
 }

@@ -133,7 +133,7 @@ func (s *Service) runCopy(ctx context.Context, run *task.Run) error {
 	case snap.State != origami.SnapshotPending:
 		return nil
 	case snap.Copy.Fault != "":
-		return errors.New(snap.Copy.Fault)
+		return Failure(snap.Copy.Fault)
 	}
 	from, err := parseRoot(snap.Copy.Root)
 	if err != nil {
@@ -144,7 +144,7 @@ func (s *Service) runCopy(ctx context.Context, run *task.Run) error {
 	case errors.Is(err, errGone):
 		return nil
 	case fault != "":
-		return errors.New(fault)
+		return Failure(fault)
 	case err != nil:
 		return err
 	}

@@ -19,7 +19,10 @@ type VolumeRequest struct {
 	Zone     string             // by name
 	Snapshot origami.SnapshotID // which the caller may use
 	Shape    Shape              // with a size, unless there is a snapshot
-	Tags     origami.Tags
+
+	Encryption Encryption
+
+	Tags origami.Tags
 
 	// ClientToken makes the request safe to repeat; Fingerprint tells whether
 	// a repetition asks for the same.
@@ -56,6 +59,9 @@ func (s *Service) CreateVolume(tx *metadb.Tx, who origami.Caller, r VolumeReques
 	if err := s.CheckQuota(tx, who, 1); err != nil {
 		return nil, err
 	}
+	if spec.Secrecy, err = s.Restore(tx, who, spec.Snapshot, r.Encryption); err != nil {
+		return nil, err
+	}
 	spec.State = origami.VolumeCreating
 	v, err := s.NewVolume(tx, who, spec)
 	if err != nil {
@@ -80,6 +86,9 @@ func (s *Service) runCreate(ctx context.Context, run *task.Run) error {
 	v, err := s.Open(ctx, region, id)
 	if isGone(err) {
 		return nil
+	}
+	if fault := faultOf(err); fault != "" {
+		return Failure(fault)
 	}
 	if err == nil {
 		err = v.Close()

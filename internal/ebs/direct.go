@@ -128,7 +128,7 @@ func (s *Service) addUpload(tx *metadb.Tx, who origami.Caller, snap origami.Snap
 		}
 		up := *snap.Upload
 		up.Parent, up.Base = parent.ID, parent.Root
-		snap.Upload, snap.Lineage, snap.Encrypted = &up, parent.Line(), parent.Encrypted
+		snap.Upload, snap.Lineage, snap.Encrypted, snap.KMSKey = &up, parent.Line(), parent.Encrypted, parent.KMSKey
 	}
 	if err := tx.PutSnapshot(&snap); err != nil {
 		return nil, nil, err

@@ -28,8 +28,8 @@ const (
 	FaultState  = "The KMS key provided is in an incorrect state"
 )
 
-// check refuses a key without the wish to encrypt.
-func (e Encryption) check() error {
+// Check refuses a key without the wish to encrypt.
+func (e Encryption) Check() error {
 	if e.Key != "" && e.Encrypted == nil {
 		return origami.Errorf(origami.CodeInvalidParameterDependency, "The parameter KmsKeyId requires the parameter Encrypted to be set.")
 	}
@@ -46,7 +46,7 @@ func (e Encryption) declined() bool { return e.Encrypted != nil && !*e.Encrypted
 // empty if source is nil. The caller may use the snapshot; whether it may
 // decrypt it is found out here.
 func (s *Service) Restore(tx *metadb.Tx, who origami.Caller, source *origami.Snapshot, e Encryption) (Secrecy, error) {
-	if err := e.check(); err != nil {
+	if err := e.Check(); err != nil {
 		return Secrecy{}, err
 	}
 	byDefault, err := s.EncryptionByDefault(tx, who)
@@ -71,7 +71,7 @@ func (s *Service) Restore(tx *metadb.Tx, who origami.Caller, source *origami.Sna
 // CopySecrecy decides how a copy of a snapshot is encrypted. CopyImage keeps
 // the key of the caller's own snapshots inside a region; CopySnapshot does not.
 func (s *Service) CopySecrecy(tx *metadb.Tx, who origami.Caller, source *origami.Snapshot, e Encryption, image bool) (Secrecy, error) {
-	if err := e.check(); err != nil {
+	if err := e.Check(); err != nil {
 		return Secrecy{}, err
 	}
 	byDefault, err := s.EncryptionByDefault(tx, who)
@@ -136,6 +136,23 @@ func (s *Service) mayDecrypt(tx *metadb.Tx, who origami.Caller, source *origami.
 	return s.keys.KMS.Check(tx, kms.Access{Caller: who, Via: "ec2"}, k, nil, "Decrypt")
 }
 
+// ManagedKey reports whether a snapshot is encrypted with the key that EBS has
+// in every account, which no other account can use.
+func (s *Service) ManagedKey(tx *metadb.Tx, snap *origami.Snapshot) (bool, error) {
+	if snap.KMSKey == "" {
+		return false, nil
+	}
+	region, err := regionOfKey(snap.KMSKey)
+	if err != nil {
+		return false, err
+	}
+	k, err := tx.KMSKey(region, origami.KMSKeyID(snap.KMSKey[strings.LastIndexByte(snap.KMSKey, '/')+1:]))
+	if errors.Is(err, metadb.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && k.Managed != "", err
+}
+
 // faulty makes an error of KMS the fault of what is to be encrypted. Other
 // errors are returned.
 func faulty(key string, err error) (Secrecy, error) {
@@ -150,7 +167,10 @@ func faulty(key string, err error) (Secrecy, error) {
 // else.
 func faultOf(err error) string {
 	var e *origami.Error
+	var f faultError
 	switch {
+	case errors.As(err, &f):
+		return string(f)
 	case errors.Is(err, metadb.ErrNotFound) && errors.Is(err, blockstore.ErrNoKey):
 		return FaultAccess
 	case !errors.As(err, &e):
@@ -164,6 +184,23 @@ func faultOf(err error) string {
 	}
 	return ""
 }
+
+// FaultOf is what an error about opening a volume or reading a snapshot says
+// about its key, FaultAccess or FaultState, or "" if it is about something else.
+func FaultOf(err error) string { return faultOf(err) }
+
+// Failure is what ends the task of something whose key is at fault: its owner
+// sees the message.
+func Failure(fault string) error { return origami.Errorf(codeInvalidKMSKey, "%s", fault) }
+
+// codeInvalidKMSKey is the code of a Failure, which no request sees.
+const codeInvalidKMSKey origami.Code = "InvalidKMSKey"
+
+// faultError is an error about a volume that will not be usable, whatever
+// becomes of its key.
+type faultError string
+
+func (e faultError) Error() string { return string(e) }
 
 // regionOfKey is the region in the ARN of a KMS key.
 func regionOfKey(arn string) (origami.Region, error) {

@@ -178,7 +178,7 @@ func (s *Service) compact(ctx context.Context, region origami.Region, v *Volume,
 		return err
 	}
 	defer frozen.Close()
-	if at.root, err = s.storeFrozen(ctx, frozen, func(_, _ int64) {}); err != nil {
+	if at.root, err = s.storeFrozen(ctx, frozen, v.domain(), func(_, _ int64) {}); err != nil {
 		return err
 	}
 	return s.rebaseOn(ctx, v, at)

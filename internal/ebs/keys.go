@@ -2,6 +2,8 @@ package ebs
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -9,6 +11,7 @@ import (
 	"origami/internal/blockstore"
 	"origami/internal/kms"
 	"origami/internal/metadb"
+	"origami/internal/overlay"
 )
 
 // Keys are the keys of the block store's domains. Each KMS key that something
@@ -34,6 +37,9 @@ func domainContext(d blockstore.Domain) kms.Context { return kms.Context{"aws:eb
 // [kms.Service.ReopenDataKey].
 func (k Keys) DomainKey(ctx context.Context, d blockstore.Domain) (blockstore.Key, error) {
 	var key blockstore.Key
+	if k.KMS == nil {
+		return key, errNoKeys()
+	}
 	region, err := regionOfKey(string(d))
 	if err != nil {
 		return key, err
@@ -50,6 +56,25 @@ func (k Keys) DomainKey(ctx context.Context, d blockstore.Domain) (blockstore.Ke
 		return err
 	})
 	return key, err
+}
+
+// volumeKey is the key of what is written to volumes, until it comes into the
+// store: derived from that of the domain which the wrapped key names. Each
+// volume mixes its own identifier in.
+func (k Keys) volumeKey(ctx context.Context, w overlay.WrappedKey) ([]byte, error) {
+	if k.KMS == nil {
+		return nil, overlay.ErrNoKey
+	}
+	key, err := k.DomainKey(ctx, blockstore.Domain(w.KeyID))
+	if err != nil {
+		return nil, err
+	}
+	return hkdf.Expand(sha256.New, key[:], "origami volume 1\x00"+w.KeyID, overlay.KeySize)
+}
+
+// Unwrap finds the key of an encrypted volume; see [overlay.Options].
+func (k Keys) Unwrap(ctx context.Context) func(overlay.WrappedKey) ([]byte, error) {
+	return func(w overlay.WrappedKey) ([]byte, error) { return k.volumeKey(ctx, w) }
 }
 
 // makeDomain makes the domain of a KMS key when the key is first used.

@@ -33,11 +33,18 @@ func (s *Service) Share(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID
 	if err := s.mayPublish(tx, who, add); err != nil {
 		return err
 	}
+	managed, err := s.ManagedKey(tx, snap)
+	if err != nil {
+		return err
+	}
 	_, err = tx.UpdateSnapshot(who.Region, id, func(snap *origami.Snapshot) error {
 		old := origami.Grants{Public: snap.Public, Accounts: snap.SharedWith}
 		grants := old.Change(add, remove)
 		if grants.Public && snap.Encrypted {
 			return origami.Errorf(origami.CodeOperationNotPermitted, "Encrypted snapshots cannot be shared publicly.")
+		}
+		if managed && !add.Empty() {
+			return origami.Errorf(origami.CodeOperationNotPermitted, "Encrypted snapshots with EBS default key cannot be shared")
 		}
 		if !add.Empty() && len(grants.Accounts) > maxShared {
 			return origami.Errorf(origami.CodeResourceLimitExceeded, "A snapshot can be shared with at most %d accounts.", maxShared)

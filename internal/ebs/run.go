@@ -72,7 +72,7 @@ func (s *Service) storeSnapshot(ctx context.Context, run *task.Run, v *Volume, s
 		return blockstore.Root{}, fmt.Errorf("find what %s froze: %w", snap.ID, err)
 	}
 	defer frozen.Close()
-	root, err := s.storeFrozen(ctx, frozen, s.snapshotProgress(ctx, run, snap))
+	root, err := s.storeFrozen(ctx, frozen, blockstore.Domain(snap.KMSKey), s.snapshotProgress(ctx, run, snap))
 	if err != nil {
 		return blockstore.Root{}, err
 	}
@@ -80,11 +80,24 @@ func (s *Service) storeSnapshot(ctx context.Context, run *task.Run, v *Volume, s
 }
 
 // storeFrozen writes what a frozen volume changed into the block store and returns
-// the root of the whole.
-func (s *Service) storeFrozen(ctx context.Context, f *overlay.Frozen, progress func(done, total int64)) (blockstore.Root, error) {
+// the root of the whole, which is in a domain: if the volume stood on the content
+// of a snapshot in another one, that is encrypted anew first.
+func (s *Service) storeFrozen(ctx context.Context, f *overlay.Frozen, d blockstore.Domain, progress func(done, total int64)) (blockstore.Root, error) {
 	base, err := parseRoot(f.Base())
 	if err != nil {
 		return blockstore.Root{}, err
+	}
+	switch {
+	case base == blockstore.Root{}:
+		base.Domain = d
+	case base.Domain != d:
+		base, err = s.store.Copy(ctx, base, d, blockstore.CopyOptions{Progress: func(done, total int64) error {
+			progress(done, 2*total) // the rest is what changed
+			return nil
+		}})
+		if err != nil {
+			return blockstore.Root{}, err
+		}
 	}
 	w, err := s.store.NewWriter(f.Size(), base)
 	if err != nil {

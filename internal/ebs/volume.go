@@ -111,7 +111,7 @@ func (s *Service) openDevice(ctx context.Context, region origami.Region, d *devi
 		return img, nil
 	}
 	dir := string(d.id)
-	dev, err := s.openOverlay(dir, resolve)
+	dev, err := s.openOverlay(ctx, dir, resolve)
 	if errors.Is(err, fs.ErrNotExist) {
 		var v *origami.Volume
 		err := s.db.View(ctx, func(tx *metadb.Tx) (err error) {
@@ -121,10 +121,10 @@ func (s *Service) openDevice(ctx context.Context, region origami.Region, d *devi
 		if err != nil {
 			return err
 		}
-		if err := overlay.Create(s.volumes, dir, v.Size*GiB, v.Base); err != nil {
+		if err := s.createOverlay(ctx, v); err != nil {
 			return fmt.Errorf("create overlay of %s: %w", d.id, err)
 		}
-		dev, err = s.openOverlay(dir, resolve)
+		dev, err = s.openOverlay(ctx, dir, resolve)
 		if err != nil {
 			return fmt.Errorf("open volume %s: %w", d.id, err)
 		}
@@ -135,12 +135,29 @@ func (s *Service) openDevice(ctx context.Context, region origami.Region, d *devi
 	return nil
 }
 
-// openOverlay opens the files of a volume.
-func (s *Service) openOverlay(dir string, resolve func(string) (disk.Image, error)) (*overlay.Device, error) {
-	if s.boot == "" {
-		return overlay.Open(s.volumes, dir, resolve)
+// createOverlay makes the files of a volume.
+func (s *Service) createOverlay(ctx context.Context, v *origami.Volume) error {
+	dir := string(v.ID)
+	switch {
+	case v.Fault != "":
+		return faultError(v.Fault)
+	case v.KMSKey == "":
+		return overlay.Create(s.volumes, dir, v.Size*GiB, v.Base)
 	}
-	return overlay.OpenBoot(s.volumes, dir, s.boot, resolve)
+	wrapped := overlay.WrappedKey{KeyID: v.KMSKey}
+	key, err := s.keys.volumeKey(ctx, wrapped)
+	if err != nil {
+		return err
+	}
+	return overlay.CreateEncrypted(s.volumes, dir, v.Size*GiB, v.Base, key, wrapped)
+}
+
+// openOverlay opens the files of a volume.
+func (s *Service) openOverlay(ctx context.Context, dir string, resolve func(string) (disk.Image, error)) (*overlay.Device, error) {
+	return overlay.OpenWith(s.volumes, dir, overlay.Options{
+		Resolve: resolve, Boot: s.boot,
+		Unwrap: s.keys.Unwrap(ctx),
+	})
 }
 
 // parseRoot reads the manifest root that a row or an overlay names. A volume
@@ -159,4 +176,10 @@ func (s *Service) rootImage(ctx context.Context, label string) (*blockstore.Imag
 		return nil, err
 	}
 	return s.store.Image(ctx, root)
+}
+
+// domain is where what is written to a volume goes in the store.
+func (v *Volume) domain() blockstore.Domain {
+	key, _ := v.Key()
+	return blockstore.Domain(key.KeyID)
 }

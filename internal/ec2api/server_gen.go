@@ -83,6 +83,7 @@ type Server interface {
 	DescribeVpcs(ctx context.Context, who origami.Caller, in *DescribeVpcsInput) (*DescribeVpcsOutput, error)
 	DetachVolume(ctx context.Context, who origami.Caller, in *DetachVolumeInput) (*DetachVolumeOutput, error)
 	DisableAllowedImagesSettings(ctx context.Context, who origami.Caller, in *DisableAllowedImagesSettingsInput) (*DisableAllowedImagesSettingsOutput, error)
+	DisableEbsEncryptionByDefault(ctx context.Context, who origami.Caller, in *DisableEbsEncryptionByDefaultInput) (*DisableEbsEncryptionByDefaultOutput, error)
 	DisableFastLaunch(ctx context.Context, who origami.Caller, in *DisableFastLaunchInput) (*DisableFastLaunchOutput, error)
 	DisableFastSnapshotRestores(ctx context.Context, who origami.Caller, in *DisableFastSnapshotRestoresInput) (*DisableFastSnapshotRestoresOutput, error)
 	DisableImage(ctx context.Context, who origami.Caller, in *DisableImageInput) (*DisableImageOutput, error)
@@ -92,6 +93,7 @@ type Server interface {
 	DisableSnapshotBlockPublicAccess(ctx context.Context, who origami.Caller, in *DisableSnapshotBlockPublicAccessInput) (*DisableSnapshotBlockPublicAccessOutput, error)
 	DisassociateAddress(ctx context.Context, who origami.Caller, in *DisassociateAddressInput) (*DisassociateAddressOutput, error)
 	EnableAllowedImagesSettings(ctx context.Context, who origami.Caller, in *EnableAllowedImagesSettingsInput) (*EnableAllowedImagesSettingsOutput, error)
+	EnableEbsEncryptionByDefault(ctx context.Context, who origami.Caller, in *EnableEbsEncryptionByDefaultInput) (*EnableEbsEncryptionByDefaultOutput, error)
 	EnableFastLaunch(ctx context.Context, who origami.Caller, in *EnableFastLaunchInput) (*EnableFastLaunchOutput, error)
 	EnableFastSnapshotRestores(ctx context.Context, who origami.Caller, in *EnableFastSnapshotRestoresInput) (*EnableFastSnapshotRestoresOutput, error)
 	EnableImage(ctx context.Context, who origami.Caller, in *EnableImageInput) (*EnableImageOutput, error)
@@ -103,6 +105,7 @@ type Server interface {
 	GetAllowedImagesSettings(ctx context.Context, who origami.Caller, in *GetAllowedImagesSettingsInput) (*GetAllowedImagesSettingsOutput, error)
 	GetConsoleOutput(ctx context.Context, who origami.Caller, in *GetConsoleOutputInput) (*GetConsoleOutputOutput, error)
 	GetConsoleScreenshot(ctx context.Context, who origami.Caller, in *GetConsoleScreenshotInput) (*GetConsoleScreenshotOutput, error)
+	GetEbsDefaultKmsKeyId(ctx context.Context, who origami.Caller, in *GetEbsDefaultKmsKeyIdInput) (*GetEbsDefaultKmsKeyIdOutput, error)
 	GetEbsEncryptionByDefault(ctx context.Context, who origami.Caller, in *GetEbsEncryptionByDefaultInput) (*GetEbsEncryptionByDefaultOutput, error)
 	GetImageAncestry(ctx context.Context, who origami.Caller, in *GetImageAncestryInput) (*GetImageAncestryOutput, error)
 	GetImageBlockPublicAccessState(ctx context.Context, who origami.Caller, in *GetImageBlockPublicAccessStateInput) (*GetImageBlockPublicAccessStateOutput, error)
@@ -113,6 +116,7 @@ type Server interface {
 	ListImagesInRecycleBin(ctx context.Context, who origami.Caller, in *ListImagesInRecycleBinInput) (*ListImagesInRecycleBinOutput, error)
 	ListSnapshotsInRecycleBin(ctx context.Context, who origami.Caller, in *ListSnapshotsInRecycleBinInput) (*ListSnapshotsInRecycleBinOutput, error)
 	LockSnapshot(ctx context.Context, who origami.Caller, in *LockSnapshotInput) (*LockSnapshotOutput, error)
+	ModifyEbsDefaultKmsKeyId(ctx context.Context, who origami.Caller, in *ModifyEbsDefaultKmsKeyIdInput) (*ModifyEbsDefaultKmsKeyIdOutput, error)
 	ModifyImageAttribute(ctx context.Context, who origami.Caller, in *ModifyImageAttributeInput) (*ModifyImageAttributeOutput, error)
 	ModifyInstanceAttribute(ctx context.Context, who origami.Caller, in *ModifyInstanceAttributeInput) (*ModifyInstanceAttributeOutput, error)
 	ModifyInstanceCreditSpecification(ctx context.Context, who origami.Caller, in *ModifyInstanceCreditSpecificationInput) (*ModifyInstanceCreditSpecificationOutput, error)
@@ -130,6 +134,7 @@ type Server interface {
 	RegisterImage(ctx context.Context, who origami.Caller, in *RegisterImageInput) (*RegisterImageOutput, error)
 	ReleaseAddress(ctx context.Context, who origami.Caller, in *ReleaseAddressInput) (*ReleaseAddressOutput, error)
 	ReplaceImageCriteriaInAllowedImagesSettings(ctx context.Context, who origami.Caller, in *ReplaceImageCriteriaInAllowedImagesSettingsInput) (*ReplaceImageCriteriaInAllowedImagesSettingsOutput, error)
+	ResetEbsDefaultKmsKeyId(ctx context.Context, who origami.Caller, in *ResetEbsDefaultKmsKeyIdInput) (*ResetEbsDefaultKmsKeyIdOutput, error)
 	ResetImageAttribute(ctx context.Context, who origami.Caller, in *ResetImageAttributeInput) (*ResetImageAttributeOutput, error)
 	ResetInstanceAttribute(ctx context.Context, who origami.Caller, in *ResetInstanceAttributeInput) (*ResetInstanceAttributeOutput, error)
 	ResetSnapshotAttribute(ctx context.Context, who origami.Caller, in *ResetSnapshotAttributeInput) (*ResetSnapshotAttributeOutput, error)
@@ -222,6 +227,7 @@ var Operations = map[string]*Operation{
 	"DescribeVpcs":                                define(Server.DescribeVpcs, Operation{Name: "DescribeVpcs", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DetachVolume":                                define(Server.DetachVolume, Operation{Name: "DetachVolume", HasDryRun: true}),
 	"DisableAllowedImagesSettings":                define(Server.DisableAllowedImagesSettings, Operation{Name: "DisableAllowedImagesSettings", HasDryRun: true}),
+	"DisableEbsEncryptionByDefault":               define(Server.DisableEbsEncryptionByDefault, Operation{Name: "DisableEbsEncryptionByDefault", HasDryRun: true}),
 	"DisableFastLaunch":                           define(Server.DisableFastLaunch, Operation{Name: "DisableFastLaunch", HasDryRun: true}),
 	"DisableFastSnapshotRestores":                 define(Server.DisableFastSnapshotRestores, Operation{Name: "DisableFastSnapshotRestores", HasDryRun: true}),
 	"DisableImage":                                define(Server.DisableImage, Operation{Name: "DisableImage", HasDryRun: true}),
@@ -231,6 +237,7 @@ var Operations = map[string]*Operation{
 	"DisableSnapshotBlockPublicAccess":            define(Server.DisableSnapshotBlockPublicAccess, Operation{Name: "DisableSnapshotBlockPublicAccess", HasDryRun: true}),
 	"DisassociateAddress":                         define(Server.DisassociateAddress, Operation{Name: "DisassociateAddress", HasDryRun: true}),
 	"EnableAllowedImagesSettings":                 define(Server.EnableAllowedImagesSettings, Operation{Name: "EnableAllowedImagesSettings", HasDryRun: true}),
+	"EnableEbsEncryptionByDefault":                define(Server.EnableEbsEncryptionByDefault, Operation{Name: "EnableEbsEncryptionByDefault", HasDryRun: true}),
 	"EnableFastLaunch":                            define(Server.EnableFastLaunch, Operation{Name: "EnableFastLaunch", HasDryRun: true}),
 	"EnableFastSnapshotRestores":                  define(Server.EnableFastSnapshotRestores, Operation{Name: "EnableFastSnapshotRestores", HasDryRun: true}),
 	"EnableImage":                                 define(Server.EnableImage, Operation{Name: "EnableImage", HasDryRun: true}),
@@ -242,6 +249,7 @@ var Operations = map[string]*Operation{
 	"GetAllowedImagesSettings":                    define(Server.GetAllowedImagesSettings, Operation{Name: "GetAllowedImagesSettings", HasDryRun: true}),
 	"GetConsoleOutput":                            define(Server.GetConsoleOutput, Operation{Name: "GetConsoleOutput", HasDryRun: true}),
 	"GetConsoleScreenshot":                        define(Server.GetConsoleScreenshot, Operation{Name: "GetConsoleScreenshot", HasDryRun: true}),
+	"GetEbsDefaultKmsKeyId":                       define(Server.GetEbsDefaultKmsKeyId, Operation{Name: "GetEbsDefaultKmsKeyId", HasDryRun: true}),
 	"GetEbsEncryptionByDefault":                   define(Server.GetEbsEncryptionByDefault, Operation{Name: "GetEbsEncryptionByDefault", HasDryRun: true}),
 	"GetImageAncestry":                            define(Server.GetImageAncestry, Operation{Name: "GetImageAncestry", HasDryRun: true}),
 	"GetImageBlockPublicAccessState":              define(Server.GetImageBlockPublicAccessState, Operation{Name: "GetImageBlockPublicAccessState", HasDryRun: true}),
@@ -252,6 +260,7 @@ var Operations = map[string]*Operation{
 	"ListImagesInRecycleBin":                      define(Server.ListImagesInRecycleBin, Operation{Name: "ListImagesInRecycleBin", HasDryRun: true, MinResults: 1, MaxResults: 1000}),
 	"ListSnapshotsInRecycleBin":                   define(Server.ListSnapshotsInRecycleBin, Operation{Name: "ListSnapshotsInRecycleBin", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"LockSnapshot":                                define(Server.LockSnapshot, Operation{Name: "LockSnapshot", HasDryRun: true}),
+	"ModifyEbsDefaultKmsKeyId":                    define(Server.ModifyEbsDefaultKmsKeyId, Operation{Name: "ModifyEbsDefaultKmsKeyId", HasDryRun: true}),
 	"ModifyImageAttribute":                        define(Server.ModifyImageAttribute, Operation{Name: "ModifyImageAttribute", HasDryRun: true}),
 	"ModifyInstanceAttribute":                     define(Server.ModifyInstanceAttribute, Operation{Name: "ModifyInstanceAttribute", HasDryRun: true}),
 	"ModifyInstanceCreditSpecification":           define(Server.ModifyInstanceCreditSpecification, Operation{Name: "ModifyInstanceCreditSpecification", HasDryRun: true, MaxToken: 64}),
@@ -269,6 +278,7 @@ var Operations = map[string]*Operation{
 	"RegisterImage":                               define(Server.RegisterImage, Operation{Name: "RegisterImage", HasDryRun: true}),
 	"ReleaseAddress":                              define(Server.ReleaseAddress, Operation{Name: "ReleaseAddress", HasDryRun: true}),
 	"ReplaceImageCriteriaInAllowedImagesSettings": define(Server.ReplaceImageCriteriaInAllowedImagesSettings, Operation{Name: "ReplaceImageCriteriaInAllowedImagesSettings", HasDryRun: true}),
+	"ResetEbsDefaultKmsKeyId":                     define(Server.ResetEbsDefaultKmsKeyId, Operation{Name: "ResetEbsDefaultKmsKeyId", HasDryRun: true}),
 	"ResetImageAttribute":                         define(Server.ResetImageAttribute, Operation{Name: "ResetImageAttribute", HasDryRun: true}),
 	"ResetInstanceAttribute":                      define(Server.ResetInstanceAttribute, Operation{Name: "ResetInstanceAttribute", HasDryRun: true}),
 	"ResetSnapshotAttribute":                      define(Server.ResetSnapshotAttribute, Operation{Name: "ResetSnapshotAttribute", HasDryRun: true}),

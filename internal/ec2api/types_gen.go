@@ -1189,6 +1189,16 @@ type DisableAllowedImagesSettingsOutput struct {
 	AllowedImagesSettingsState *string `xml:"allowedImagesSettingsState"`
 }
 
+// DisableEbsEncryptionByDefaultInput is the request of DisableEbsEncryptionByDefault: shape DisableEbsEncryptionByDefaultRequest.
+type DisableEbsEncryptionByDefaultInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// DisableEbsEncryptionByDefaultOutput is the answer of DisableEbsEncryptionByDefault: shape DisableEbsEncryptionByDefaultResult.
+type DisableEbsEncryptionByDefaultOutput struct {
+	EbsEncryptionByDefault *bool `xml:"ebsEncryptionByDefault"`
+}
+
 // DisableFastLaunchInput is the request of DisableFastLaunch: shape DisableFastLaunchRequest.
 type DisableFastLaunchInput struct {
 	DryRun  *bool   `query:"DryRun"`
@@ -1295,6 +1305,16 @@ type EnableAllowedImagesSettingsInput struct {
 // EnableAllowedImagesSettingsOutput is the answer of EnableAllowedImagesSettings: shape EnableAllowedImagesSettingsResult.
 type EnableAllowedImagesSettingsOutput struct {
 	AllowedImagesSettingsState *string `xml:"allowedImagesSettingsState"`
+}
+
+// EnableEbsEncryptionByDefaultInput is the request of EnableEbsEncryptionByDefault: shape EnableEbsEncryptionByDefaultRequest.
+type EnableEbsEncryptionByDefaultInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// EnableEbsEncryptionByDefaultOutput is the answer of EnableEbsEncryptionByDefault: shape EnableEbsEncryptionByDefaultResult.
+type EnableEbsEncryptionByDefaultOutput struct {
+	EbsEncryptionByDefault *bool `xml:"ebsEncryptionByDefault"`
 }
 
 // EnableFastLaunchInput is the request of EnableFastLaunch: shape EnableFastLaunchRequest.
@@ -1439,6 +1459,16 @@ type GetConsoleScreenshotOutput struct {
 	InstanceId *string `xml:"instanceId"`
 }
 
+// GetEbsDefaultKmsKeyIdInput is the request of GetEbsDefaultKmsKeyId: shape GetEbsDefaultKmsKeyIdRequest.
+type GetEbsDefaultKmsKeyIdInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// GetEbsDefaultKmsKeyIdOutput is the answer of GetEbsDefaultKmsKeyId: shape GetEbsDefaultKmsKeyIdResult.
+type GetEbsDefaultKmsKeyIdOutput struct {
+	KmsKeyId *string `xml:"kmsKeyId"`
+}
+
 // GetEbsEncryptionByDefaultInput is the request of GetEbsEncryptionByDefault: shape GetEbsEncryptionByDefaultRequest.
 type GetEbsEncryptionByDefaultInput struct {
 	DryRun *bool `query:"DryRun"`
@@ -1571,6 +1601,17 @@ type LockSnapshotOutput struct {
 	LockExpiresOn          *time.Time `xml:"lockExpiresOn"`
 	LockState              *string    `xml:"lockState"`
 	SnapshotId             *string    `xml:"snapshotId"`
+}
+
+// ModifyEbsDefaultKmsKeyIdInput is the request of ModifyEbsDefaultKmsKeyId: shape ModifyEbsDefaultKmsKeyIdRequest.
+type ModifyEbsDefaultKmsKeyIdInput struct {
+	DryRun   *bool   `query:"DryRun"`
+	KmsKeyId *string `query:"KmsKeyId" valid:"required"`
+}
+
+// ModifyEbsDefaultKmsKeyIdOutput is the answer of ModifyEbsDefaultKmsKeyId: shape ModifyEbsDefaultKmsKeyIdResult.
+type ModifyEbsDefaultKmsKeyIdOutput struct {
+	KmsKeyId *string `xml:"kmsKeyId"`
 }
 
 // ModifyImageAttributeInput is the request of ModifyImageAttribute: shape ModifyImageAttributeRequest.
@@ -1822,6 +1863,16 @@ type ReplaceImageCriteriaInAllowedImagesSettingsInput struct {
 // ReplaceImageCriteriaInAllowedImagesSettingsOutput is the answer of ReplaceImageCriteriaInAllowedImagesSettings: shape ReplaceImageCriteriaInAllowedImagesSettingsResult.
 type ReplaceImageCriteriaInAllowedImagesSettingsOutput struct {
 	ReturnValue *bool `xml:"return"`
+}
+
+// ResetEbsDefaultKmsKeyIdInput is the request of ResetEbsDefaultKmsKeyId: shape ResetEbsDefaultKmsKeyIdRequest.
+type ResetEbsDefaultKmsKeyIdInput struct {
+	DryRun *bool `query:"DryRun"`
+}
+
+// ResetEbsDefaultKmsKeyIdOutput is the answer of ResetEbsDefaultKmsKeyId: shape ResetEbsDefaultKmsKeyIdResult.
+type ResetEbsDefaultKmsKeyIdOutput struct {
+	KmsKeyId *string `xml:"kmsKeyId"`
 }
 
 // ResetImageAttributeInput is the request of ResetImageAttribute: shape ResetImageAttributeRequest.

@@ -204,9 +204,15 @@ func TestCopySnapshotLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	in := &ec2.CopySnapshotInput{SourceRegion: p(string(home)), SourceSnapshotId: &source}
-	fails(t, i.a.CopySnapshot, in, "ResourceLimitExceeded", "…")
-	do(t, i.a.in(abroad).CopySnapshot, in)
+	// The SDK puts a presigned URL into the input, so each call has its own.
+	in := func() *ec2.CopySnapshotInput {
+		return &ec2.CopySnapshotInput{SourceRegion: p(string(home)), SourceSnapshotId: &source}
+	}
+	fails(t, i.a.CopySnapshot, in(), "ResourceLimitExceeded", "…")
+	far := i.a.in(abroad)
+	if got := copied(t, far, *do(t, far.CopySnapshot, in()).SnapshotId); got.State != "completed" {
+		t.Errorf("the copy abroad is %s", got.State)
+	}
 }
 
 // TestCopyImage copies an image to another region and into another account.

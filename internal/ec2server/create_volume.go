@@ -25,6 +25,7 @@ func (s *Server) CreateVolume(ctx context.Context, who origami.Caller, in *ec2ap
 			return nil, err
 		}
 	}
+	r.Encryption = ebs.Encryption{Encrypted: in.Encrypted, Key: deref(in.KmsKeyId)}
 	tags, err := parseTagSpecifications(in.TagSpecifications, "volume")
 	if err != nil {
 		return nil, err

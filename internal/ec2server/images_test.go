@@ -167,8 +167,8 @@ func TestRegisterImageErrors(t *testing.T) {
 		{"size zero", func(in *ec2.RegisterImageInput) { root(in).VolumeSize = p(int32(0)) }, "InvalidParameterValue", "Value (0) for parameter volumeSize is invalid. It must be at least 1."},
 		{"size too large", func(in *ec2.RegisterImageInput) { root(in).VolumeSize = p(int32(16385)) }, "InvalidParameterValue", "Volume of 16385GiB is too large for volume type gp2; maximum is 16384GiB."},
 		{"encrypted", func(in *ec2.RegisterImageInput) {
-			add(in, types.BlockDeviceMapping{DeviceName: p("/dev/sdf"), Ebs: &types.EbsBlockDevice{VolumeSize: p(int32(1)), Encrypted: p(true)}})
-		}, "UnsupportedOperation", "Encrypted volumes are not supported yet: do not set the encrypted flag of device /dev/sdf."},
+			add(in, types.BlockDeviceMapping{DeviceName: p("/dev/sdf"), Ebs: &types.EbsBlockDevice{VolumeSize: p(int32(1)), Encrypted: p(true), KmsKeyId: p("alias/aws/ebs")}})
+		}, "UnsupportedOperation", "The parameter BlockDeviceMapping.2.Ebs.KmsKeyId is not supported by this service."},
 		{"key", func(in *ec2.RegisterImageInput) { root(in).KmsKeyId = p("alias/aws/ebs") }, "UnsupportedOperation", "The parameter BlockDeviceMapping.1.Ebs.KmsKeyId is not supported by this service."},
 		{"kernel of hvm", func(in *ec2.RegisterImageInput) { in.KernelId = p("aki-01234567") }, "InvalidParameterCombination", "Kernel and ramdisk cannot be specified for images with virtualization type hvm."},
 		{"ramdisk of hvm", func(in *ec2.RegisterImageInput) { in.RamdiskId = p("ari-01234567") }, "InvalidParameterCombination", "Kernel and ramdisk cannot be specified for images with virtualization type hvm."},

@@ -433,8 +433,8 @@ func TestRunErrors(t *testing.T) {
 			in.BlockDeviceMappings = device("/dev/sdf", types.EbsBlockDevice{VolumeType: "gp3"})
 		}, "MissingParameter", "The request must contain the parameter size/snapshot"},
 		{"encrypted", func(in *ec2.RunInstancesInput) {
-			in.BlockDeviceMappings = device("/dev/sda1", types.EbsBlockDevice{Encrypted: p(true)})
-		}, "UnsupportedOperation", "Encrypted volumes are not supported yet: do not set the encrypted flag of device /dev/sda1."},
+			in.BlockDeviceMappings = device("/dev/sda1", types.EbsBlockDevice{KmsKeyId: p("alias/aws/ebs")})
+		}, "InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set."},
 		{"profile", func(in *ec2.RunInstancesInput) {
 			in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: p("x")}
 		}, "InvalidParameterValue", "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"},

@@ -62,6 +62,7 @@ func parseEBS(w *ec2api.EbsBlockDevice) (*origami.EBSBlockDevice, error) {
 		Throughput:          int64(deref(w.Throughput)),
 		DeleteOnTermination: w.DeleteOnTermination,
 		Encrypted:           w.Encrypted,
+		KMSKey:              deref(w.KmsKeyId),
 	}
 	for _, n := range []struct {
 		name  string

@@ -58,7 +58,7 @@ var parameters = map[string]string{
 		InstanceSpecification.ExcludeDataVolumeId.N CopyTagsFromSource Location=regional` + tagSpecifications,
 	"CreateSubnet": `VpcId CidrBlock AvailabilityZone AvailabilityZoneId Ipv6Native=false` + tagSpecifications,
 	"CreateTags":   `ResourceId.N Tag.*`,
-	"CreateVolume": `AvailabilityZone AvailabilityZoneId ClientToken Encrypted=false Iops MultiAttachEnabled=false
+	"CreateVolume": `AvailabilityZone AvailabilityZoneId ClientToken Encrypted KmsKeyId Iops MultiAttachEnabled=false
 		Size SnapshotId Throughput VolumeType` + tagSpecifications,
 	"CreateVpc":                            `CidrBlock InstanceTenancy=default AmazonProvidedIpv6CidrBlock=false` + tagSpecifications,
 	"DeleteImageUsageReport":               `ReportId`,
@@ -111,6 +111,7 @@ var parameters = map[string]string{
 	"DescribeVpcs":                         `VpcId.N` + filters,
 	"DetachVolume":                         `Device Force InstanceId VolumeId`,
 	"DisableAllowedImagesSettings":         ``,
+	"DisableEbsEncryptionByDefault":        ``,
 	"DisableFastLaunch":                    `ImageId Force`,
 	"DisableFastSnapshotRestores":          `SourceSnapshotId.N AvailabilityZone.N AvailabilityZoneId.N`,
 	"DisableImage":                         `ImageId`,
@@ -120,6 +121,7 @@ var parameters = map[string]string{
 	"DisableSnapshotBlockPublicAccess":     ``,
 	"DisassociateAddress":                  `AssociationId PublicIp`,
 	"EnableAllowedImagesSettings":          `AllowedImagesSettingsState`,
+	"EnableEbsEncryptionByDefault":         ``,
 	"EnableFastLaunch":                     `ImageId ResourceType MaxParallelLaunches SnapshotConfiguration.TargetResourceCount LaunchTemplate.*`,
 	"EnableFastSnapshotRestores":           `SourceSnapshotId.N AvailabilityZone.N AvailabilityZoneId.N`,
 	"EnableImage":                          `ImageId`,
@@ -131,6 +133,7 @@ var parameters = map[string]string{
 	"GetAllowedImagesSettings":             ``,
 	"GetConsoleOutput":                     `InstanceId Latest=true|false`,
 	"GetConsoleScreenshot":                 `InstanceId WakeUp`,
+	"GetEbsDefaultKmsKeyId":                ``,
 	"GetEbsEncryptionByDefault":            ``,
 	"GetImageAncestry":                     `ImageId`,
 	"GetImageBlockPublicAccessState":       ``,
@@ -141,6 +144,7 @@ var parameters = map[string]string{
 	"ListImagesInRecycleBin":               `ImageId.N`,
 	"ListSnapshotsInRecycleBin":            `SnapshotId.N`,
 	"LockSnapshot":                         `SnapshotId LockMode LockDuration ExpirationDate CoolOffPeriod`,
+	"ModifyEbsDefaultKmsKeyId":             `KmsKeyId`,
 	"ModifyImageAttribute": `ImageId Attribute Value OperationType UserId.N UserGroup.N OrganizationArn.N OrganizationalUnitArn.N
 		Description.Value ImdsSupport.Value ProductCode.N LaunchPermission.*`,
 	"ModifyInstanceAttribute": `InstanceId Attribute Value InstanceType.Value UserData.Value
@@ -169,6 +173,7 @@ var parameters = map[string]string{
 		EnaSupport SriovNetSupport BootMode TpmSupport UefiData ImdsSupport` + imageDevices + tagSpecifications,
 	"ReleaseAddress": `AllocationId PublicIp`,
 	"ReplaceImageCriteriaInAllowedImagesSettings": `ImageCriterion.*`,
+	"ResetEbsDefaultKmsKeyId":                     ``,
 	"ResetImageAttribute":                         `ImageId Attribute=launchPermission`,
 	"ResetInstanceAttribute":                      `InstanceId Attribute`,
 	"ResetSnapshotAttribute":                      `SnapshotId Attribute=createVolumePermission`,
@@ -187,7 +192,8 @@ var parameters = map[string]string{
 		NetworkInterface.N.PrivateIpAddress NetworkInterface.N.AssociatePublicIpAddress NetworkInterface.N.DeleteOnTermination=true
 		CapacityReservationSpecification.CapacityReservationPreference=open|none
 		CreditSpecification.CpuCredits IamInstanceProfile.Arn IamInstanceProfile.Name
-		EnclaveOptions.Enabled=false HibernationOptions.Configured=false` + imageDevices + tagSpecifications,
+		EnclaveOptions.Enabled=false HibernationOptions.Configured=false
+		BlockDeviceMapping.N.Ebs.KmsKeyId` + imageDevices + tagSpecifications,
 	"StartInstances":                             `InstanceId.N`,
 	"StopInstances":                              `InstanceId.N Force SkipOsShutdown Hibernate=false`,
 	"TerminateInstances":                         `InstanceId.N Force SkipOsShutdown`,

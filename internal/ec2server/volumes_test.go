@@ -105,8 +105,8 @@ func TestCreateVolume(t *testing.T) {
 		{in{AvailabilityZone: p(zone), SnapshotId: p("snap-0123456789abcdef0")}, "InvalidSnapshot.NotFound", "The snapshot 'snap-0123456789abcdef0' does not exist."},
 		{in{AvailabilityZone: p(zone), SnapshotId: &bobs}, "InvalidSnapshot.NotFound", "…"},
 		{in{AvailabilityZone: p(zone), SnapshotId: p("snap")}, "InvalidSnapshotID.Malformed", "…"},
-		{in{AvailabilityZone: p(zone), Size: n(1), Encrypted: p(true)}, "UnsupportedOperation", "…"},
-		{in{AvailabilityZone: p(zone), Size: n(1), KmsKeyId: p("alias/aws/ebs")}, "UnsupportedOperation", "…"},
+		{in{AvailabilityZone: p(zone), Size: n(1), Encrypted: p(false), KmsKeyId: p("alias/aws/ebs")}, "InvalidParameterCombination", "…"},
+		{in{AvailabilityZone: p(zone), Size: n(1), KmsKeyId: p("alias/aws/ebs")}, "InvalidParameterDependency", "…"},
 		{in{AvailabilityZone: p(zone), Size: n(4), VolumeType: "io1", Iops: n(100), MultiAttachEnabled: p(true)}, "UnsupportedOperation", "…"},
 		{in{AvailabilityZone: p(zone), Size: n(1), DryRun: p(true)}, "DryRunOperation", "…"},
 	}

@@ -140,7 +140,7 @@ func TestBlockDevices(t *testing.T) {
 			origami.CodeMissingParameter, "The request must contain the parameter size/snapshot"},
 		{"snapshot of another account", []origami.BlockDevice{ebsDevice("/dev/sdf", origami.EBSBlockDevice{Snapshot: foreign})}, nil, origami.CodeInvalidSnapshotNotFound, ""},
 		{"root on sc1", []origami.BlockDevice{ebsDevice("/dev/sda1", origami.EBSBlockDevice{VolumeType: origami.SC1, VolumeSize: 125})}, nil, origami.CodeInvalidParameterValue, ""},
-		{"encrypted", []origami.BlockDevice{ebsDevice("/dev/sdf", origami.EBSBlockDevice{VolumeSize: 1, Encrypted: ptr(true)})}, nil, origami.CodeUnsupportedOperation, ""},
+		{"encrypted", []origami.BlockDevice{ebsDevice("/dev/sdf", origami.EBSBlockDevice{VolumeSize: 1, KMSKey: "alias/aws/ebs"})}, nil, origami.CodeInvalidParameterDependency, "The parameter KmsKeyId requires the parameter Encrypted to be set."},
 		{"io1 without IOPS", []origami.BlockDevice{ebsDevice("/dev/sdf", origami.EBSBlockDevice{VolumeSize: 4, VolumeType: origami.IO1})}, nil, origami.CodeMissingParameter, ""},
 		{"too many", func() (all []origami.BlockDevice) {
 			for n := range 24 {

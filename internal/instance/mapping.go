@@ -19,6 +19,7 @@ type plannedVolume struct {
 	snapshot *origami.Snapshot // nil for an empty volume
 	shape    ebs.Shape
 	delete   bool // with the instance
+	secrecy  ebs.Secrecy
 }
 
 // plan is what a launch will make: the block device mapping after the merge,
@@ -36,7 +37,7 @@ type plan struct {
 
 // planDevices merges a launch request's mapping into the image's and checks
 // the outcome.
-func planDevices(tx *metadb.Tx, who origami.Caller, img *origami.Image, request []origami.BlockDevice) (*plan, error) {
+func (s *Service) planDevices(tx *metadb.Tx, who origami.Caller, img *origami.Image, request []origami.BlockDevice) (*plan, error) {
 	if err := ami.CheckDevices(request); err != nil {
 		return nil, err
 	}
@@ -47,6 +48,9 @@ func planDevices(tx *metadb.Tx, who origami.Caller, img *origami.Image, request 
 		fromImage[d.DeviceName] = true
 	}
 	for _, r := range request {
+		if err := encryption(r.EBS).Check(); err != nil {
+			return nil, err
+		}
 		var err error
 		if merged, err = mergeDevice(merged, r, img.RootDeviceName); err != nil {
 			return nil, err
@@ -62,7 +66,7 @@ func planDevices(tx *metadb.Tx, who origami.Caller, img *origami.Image, request 
 		case d.VirtualName != "":
 			p.stores = append(p.stores, d)
 		case d.EBS != nil:
-			v, err := planVolume(tx, who, d, fromImage[d.DeviceName])
+			v, err := s.planVolume(tx, who, d, fromImage[d.DeviceName])
 			if err != nil {
 				return nil, err
 			}
@@ -141,12 +145,13 @@ func overlayEBS(e, r origami.EBSBlockDevice) origami.EBSBlockDevice {
 	if r.Encrypted != nil {
 		e.Encrypted = r.Encrypted
 	}
+	e.KMSKey = r.KMSKey
 	return e
 }
 
 // planVolume decides one volume. The snapshots that the image itself names are
 // read on the image's behalf: who may launch it need not be able to read them.
-func planVolume(tx *metadb.Tx, who origami.Caller, d origami.BlockDevice, fromImage bool) (plannedVolume, error) {
+func (s *Service) planVolume(tx *metadb.Tx, who origami.Caller, d origami.BlockDevice, fromImage bool) (plannedVolume, error) {
 	v := plannedVolume{device: d.DeviceName, delete: d.EBS.DeleteOnTermination == nil || *d.EBS.DeleteOnTermination}
 	if d.EBS.Snapshot != "" {
 		viewer := who.Account
@@ -164,9 +169,6 @@ func planVolume(tx *metadb.Tx, who origami.Caller, d origami.BlockDevice, fromIm
 	} else if d.EBS.VolumeSize == 0 {
 		return v, origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter size/snapshot")
 	}
-	if d.EBS.Encrypted != nil && *d.EBS.Encrypted && (v.snapshot == nil || !v.snapshot.Encrypted) {
-		return v, ami.EncryptionUnsupported(d.DeviceName)
-	}
 	v.shape = ebs.Shape{Type: d.EBS.VolumeType, Size: d.EBS.VolumeSize, IOPS: d.EBS.IOPS, Throughput: d.EBS.Throughput}
 	if v.shape.Size == 0 {
 		v.shape.Size = v.snapshot.VolumeSize
@@ -177,6 +179,19 @@ func planVolume(tx *metadb.Tx, who origami.Caller, d origami.BlockDevice, fromIm
 		}
 	}
 	decided, err := v.shape.Decide() // NewVolume decides again
+	if err != nil {
+		return v, err
+	}
 	v.shape.Type = decided.Type
+	v.secrecy, err = s.EBS.Restore(tx, who, v.snapshot, encryption(d.EBS))
 	return v, err
+}
+
+// encryption is what an entry of a mapping says about encryption. The entries
+// of images say how their snapshots are, which is the default anyway.
+func encryption(e *origami.EBSBlockDevice) ebs.Encryption {
+	if e == nil {
+		return ebs.Encryption{}
+	}
+	return ebs.Encryption{Encrypted: e.Encrypted, Key: e.KMSKey}
 }

@@ -8,6 +8,7 @@ import (
 	"origami"
 	"origami/internal/ebs"
 	"origami/internal/metadb"
+	"origami/internal/policy"
 	"origami/internal/task"
 )
 
@@ -309,8 +310,12 @@ func (s *Service) exchangeRoot(tx *metadb.Tx, r *origami.RootReplacement) error 
 	if old.Type == origami.GP2 {
 		shape.IOPS = 0 // follows from the size
 	}
-	made, err := s.EBS.NewVolume(tx, origami.Caller{Account: i.Owner, Region: i.Region}, ebs.VolumeSpec{
-		Zone: i.Zone, Snapshot: snap, Shape: shape, Attach: &at,
+	secrecy, err := s.EBS.Restore(tx, owner(i), snap, ebs.Encryption{})
+	if err != nil {
+		return err
+	}
+	made, err := s.EBS.NewVolume(tx, owner(i), ebs.VolumeSpec{
+		Zone: i.Zone, Snapshot: snap, Shape: shape, Attach: &at, Secrecy: secrecy,
 	})
 	if err != nil {
 		return err
@@ -320,6 +325,11 @@ func (s *Service) exchangeRoot(tx *metadb.Tx, r *origami.RootReplacement) error 
 		return nil
 	})
 	return err
+}
+
+// owner is the owner of an instance, on whose behalf its volumes are made.
+func owner(i *origami.Instance) origami.Caller {
+	return origami.Caller{Account: i.Owner, ARN: policy.RootARN(string(i.Owner)), Region: i.Region}
 }
 
 // freeVolume detaches a volume.

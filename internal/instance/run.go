@@ -150,7 +150,7 @@ func (s *Service) launch(tx *metadb.Tx, who origami.Caller, l Launch) ([]*origam
 	if err := compatible(img, t); err != nil {
 		return nil, err
 	}
-	p, err := planDevices(tx, who, img, l.BlockDevices)
+	p, err := s.planDevices(tx, who, img, l.BlockDevices)
 	if err != nil {
 		return nil, err
 	}
@@ -311,7 +311,7 @@ func (s *Service) makeInstance(tx *metadb.Tx, who origami.Caller, l Launch, prot
 	}
 	for slot, v := range planned {
 		made, err := s.EBS.NewVolume(tx, who, ebs.VolumeSpec{
-			Zone: i.Zone, Snapshot: v.snapshot, Shape: v.shape,
+			Zone: i.Zone, Snapshot: v.snapshot, Shape: v.shape, Secrecy: v.secrecy,
 			Attach: &origami.Attachment{
 				Instance: i.ID, Device: v.device, State: origami.Attached, Attached: i.Launched,
 				DeleteOnTermination: v.delete, Slot: slot,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"origami"
+	"origami/internal/ebs"
 	"origami/internal/metadb"
 	"origami/internal/task"
 )
@@ -141,6 +142,10 @@ func (s *Service) runStart(ctx context.Context, run *task.Run) error {
 		}
 		if err := s.boot(ctx, m, i); err != nil {
 			s.discardStores(i)
+			if fault := ebs.FaultOf(err); fault != "" {
+				s.Log.Info("volume cannot be decrypted", "instance", id, "err", err)
+				return ebs.Failure(fault)
+			}
 			return err
 		}
 	}
@@ -166,7 +171,12 @@ func (s *Service) startFailed(tx *metadb.Tx, t *origami.Task, reason string) err
 			return nil
 		}
 		why := &origami.StateReason{Code: "Server.InternalError", Message: "Server.InternalError: Internal error on launch: " + reason}
-		if tooMany {
+		switch {
+		case reason == ebs.FaultState:
+			why = &origami.StateReason{Code: "Client.InvalidKMSKey.InvalidState", Message: "Client.InvalidKMSKey.InvalidState: " + ebs.FaultState}
+		case reason == ebs.FaultAccess:
+			why = &origami.StateReason{Code: "Client.InternalError", Message: "Client.InternalError: Client error on launch"}
+		case tooMany:
 			why = &origami.StateReason{Code: "Client.VolumeLimitExceeded", Message: "Client.VolumeLimitExceeded: Volume limit exceeded"}
 		}
 		if terminated = launch; launch {
