@@ -16,7 +16,7 @@ import (
 // secret is an image of alice's with texts that bob may read only while the
 // image is his to see.
 type secret struct {
-	id, snapshot string
+	id           string
 	name, about  string
 	public       bool
 	shared       bool // with bob
