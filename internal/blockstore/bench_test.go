@@ -2,6 +2,8 @@ package blockstore_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"testing"
 
 	"origami/disk"
@@ -11,6 +13,13 @@ import (
 	"origami/internal/durable"
 	"origami/internal/objstore/dir"
 )
+
+// anyKey has a key for every domain.
+type anyKey struct{}
+
+func (anyKey) DomainKey(_ context.Context, d blockstore.Domain) (blockstore.Key, error) {
+	return blockstore.Key(sha256.Sum256([]byte(d))), nil
+}
 
 // benchStore is a store in a directory of the operating system.
 func benchStore(b *testing.B) *blockstore.Store {
@@ -23,7 +32,7 @@ func benchStore(b *testing.B) *blockstore.Store {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := blockstore.Open(b.Context(), blockstore.Config{Bucket: bucket, Index: blockstoretest.NewMemIndex()})
+	s, err := blockstore.Open(b.Context(), blockstore.Config{Bucket: bucket, Index: blockstoretest.NewMemIndex(), Keys: anyKey{}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -116,3 +125,21 @@ type discard struct{}
 func (discard) WriteAt(p []byte, off int64) (int, error) { return len(p), nil }
 func (discard) Commit(context.Context) error             { return nil }
 func (discard) Abort() error                             { return nil }
+
+// BenchmarkCopy copies a disk from one domain into another, syncs included.
+// BenchmarkCopyLimit is its limit on one core.
+func BenchmarkCopy(b *testing.B) {
+	s := benchStore(b)
+	plain := benchImport(b, s, disktest.NewImage(disktest.Content(1, benchSize)))
+	src, err := s.Copy(b.Context(), plain, keyA, blockstore.CopyOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(benchSize)
+	for n := 0; b.Loop(); n++ {
+		to := blockstore.Domain(fmt.Sprint("to ", n))
+		if _, err := s.Copy(b.Context(), src, to, blockstore.CopyOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -62,7 +62,8 @@ func (s *Store) Copy(ctx context.Context, from Root, to Domain, o CopyOptions) (
 	} else if o.From.Root.Domain != to || o.From.Root.Size != from.Size || o.From.Block < 0 {
 		return Root{}, fmt.Errorf("copy disk: the checkpoint is of another copy")
 	}
-	c := copier{src: src, root: from, o: o, at: o.From}
+	c := copier{src: src, root: from, o: o, at: o.From, workers: runtime.GOMAXPROCS(0) + 1}
+	c.buffers = make(bufferPool, 2*copyBatch*c.workers)
 	root, err := c.run(ctx)
 	if err != nil {
 		return Root{}, fmt.Errorf("copy disk: %w", s.closedErr(err))
@@ -76,10 +77,12 @@ type copier struct {
 	o    CopyOptions
 	at   Checkpoint
 
-	w     *Writer
-	total int64
-	done  atomic.Int64
-	begun int64 // bytes since the last checkpoint
+	workers int
+	buffers bufferPool // of this copy: it needs more than the store keeps
+	w       *Writer
+	total   int64
+	done    atomic.Int64
+	begun   int64 // bytes since the last checkpoint
 }
 
 func (c *copier) run(ctx context.Context) (Root, error) {
@@ -143,7 +146,7 @@ func (c *copier) stretch(ctx context.Context) (last bool, err error) {
 // leaves copies leaves until it is time for a checkpoint.
 func (c *copier) leaves(ctx context.Context) (last bool, err error) {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0) + 1)
+	group.SetLimit(c.workers)
 	last = true
 	for l, err := range c.src.walk(ctx, c.root, c.at.Block/fanOut) {
 		if err == nil && c.o.Save != nil && c.begun >= c.o.Every {
@@ -196,9 +199,9 @@ func (c *copier) blocks(ctx context.Context, l *located, n int64, some []int) er
 	}
 	items := make([]item, 0, len(some))
 	for _, i := range some {
-		record, plain := c.src.buffers.get(), c.src.buffers.get()
-		defer c.src.buffers.put(record)
-		defer c.src.buffers.put(plain)
+		record, plain := c.buffers.get(), c.buffers.get()
+		defer c.buffers.put(record)
+		defer c.buffers.put(plain)
 		var d decoded
 		err := c.src.relocate(l, i, func(loc Location) (err error) {
 			d, err = c.src.load(kindBlock, l.node.child(i), loc, record, plain[:BlockSize])
