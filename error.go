@@ -153,6 +153,7 @@ const (
 	ReasonInvalidSnapshotID     Reason = "INVALID_SNAPSHOT_ID"
 	ReasonInvalidTag            Reason = "INVALID_TAG"
 	ReasonInvalidVolumeSize     Reason = "INVALID_VOLUME_SIZE"
+	ReasonDependencyAccess      Reason = "DEPENDENCY_ACCESS_DENIED"
 	ReasonDependencyQuota       Reason = "DEPENDENCY_SERVICE_QUOTA_EXCEEDED"
 	ReasonQuota                 Reason = "SERVICE_QUOTA_EXCEEDED"
 	ReasonRuleNotFound          Reason = "RULE_NOT_FOUND"

@@ -152,7 +152,8 @@ func (s *service) openConcepts() error {
 	s.queue = task.New(s.db, task.Config{Logger: s.log, Limits: map[string]int{
 		"instance.start": 32, "instance.stop": 64, "instance.terminate": 64, "instance.reboot": 64, "instance.image": 32, "vmie.import": 2,
 	}})
-	s.ebs = ebs.New(ebs.Config{DB: s.db, Store: s.store, Queue: s.queue, Volumes: volumes, MaxVolumes: s.o.quotas["volumes"], KMS: s.kms, Log: s.log})
+	s.ebs = ebs.New(ebs.Config{DB: s.db, Store: s.store, Queue: s.queue, Volumes: volumes, MaxVolumes: s.o.quotas["volumes"], KMS: s.kms, Log: s.log,
+		Limits: ebs.Limits{Pending: s.o.quotas["pending-snapshots"]}})
 	s.ami = ami.New(s.ebs, nil)
 	s.ami.Quotas = ami.Quotas{
 		Images: s.o.quotas["images"], PublicImages: s.o.quotas["public-images"],

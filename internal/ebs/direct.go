@@ -90,10 +90,16 @@ func (r *UploadRequest) check() error {
 	case r.Encrypted != nil && !*r.Encrypted && r.KMSKey != "":
 		return badParameter("KmsKeyArn cannot be specified when Encrypted is false.")
 	case r.KMSKey != "", r.Encrypted != nil && *r.Encrypted:
-		return origami.Errorf(origami.CodeValidationException, "Encrypted snapshots are not supported by this service.").
-			Because(origami.ReasonInvalidCustomerKey)
+		return notEncrypted()
 	}
 	return nil
+}
+
+// notEncrypted refuses to write an encrypted snapshot block by block: its log
+// would not be encrypted.
+func notEncrypted() error {
+	return origami.Errorf(origami.CodeValidationException, "Encrypted snapshots cannot be written block by block by this service.").
+		Because(origami.ReasonInvalidCustomerKey)
 }
 
 func badParameter(format string, args ...any) error {
@@ -116,10 +122,18 @@ func (s *Service) addUpload(tx *metadb.Tx, who origami.Caller, snap origami.Snap
 	if err := s.uploadsLeft(tx, who); err != nil {
 		return nil, nil, err
 	}
+	if on, err := s.EncryptionByDefault(tx, who); err != nil {
+		return nil, nil, err
+	} else if on {
+		return nil, nil, notEncrypted()
+	}
 	if r.Parent != "" {
 		parent, err := s.ReadableSnapshot(tx, who, r.Parent)
 		if err != nil {
 			return nil, nil, err
+		}
+		if parent.Encrypted {
+			return nil, nil, notEncrypted()
 		}
 		if parent.VolumeSize > r.Size {
 			return nil, nil, origami.Errorf(origami.CodeValidationException,
@@ -184,8 +198,8 @@ func (s *Service) uploadTask(kind string, snap *origami.Snapshot) *origami.Task 
 }
 
 // ReadableSnapshot finds a snapshot whose blocks the caller may read: a
-// completed one of its own, or one shared with it by name. Public ones are
-// refused, as EBS does.
+// completed one of its own, or one shared with it by name; and if it is
+// encrypted, the caller may use its key. Public ones are refused, as EBS does.
 func (s *Service) ReadableSnapshot(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID) (*origami.Snapshot, error) {
 	snap, err := tx.Snapshot(who.Region, who.Account, id)
 	if err != nil {
@@ -198,6 +212,14 @@ func (s *Service) ReadableSnapshot(tx *metadb.Tx, who origami.Caller, id origami
 	if !snap.Usable() {
 		return nil, origami.Errorf(origami.CodeValidationException, "The snapshot %s is not in a state in which it can be read.", id).
 			Because(origami.ReasonInvalidSnapshotID)
+	}
+	if snap.Encrypted {
+		if err := s.mayDecrypt(tx, who, snap); isRefusal(err) {
+			return nil, origami.Errorf(origami.CodeAccessDeniedException, "The key of the snapshot %s cannot be used.", id).
+				Because(origami.ReasonDependencyAccess)
+		} else if err != nil {
+			return nil, err
+		}
 	}
 	return snap, nil
 }

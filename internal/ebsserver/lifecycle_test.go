@@ -15,6 +15,7 @@ import (
 	rbintypes "github.com/aws/aws-sdk-go-v2/service/rbin/types"
 
 	"origami"
+	"origami/internal/ebs"
 	"origami/internal/metadb"
 )
 
@@ -500,4 +501,38 @@ func TestFastRestores(t *testing.T) {
 	if s := state(zones[1]); s.SnapshotId != nil {
 		t.Errorf("of the deleted snapshot: %+v", s)
 	}
+}
+
+// TestVolumeLimits takes snapshots of a volume too soon and too many.
+//
+//origami:proves CreateSnapshot
+func TestVolumeLimits(t *testing.T) {
+	t.Parallel()
+	i := start(t)
+	i.limits = ebs.Limits{Pending: 2, Interval: 15 * time.Second}
+	i.restart()
+	c := i.a.ec2(home)
+	v := do(t, c.CreateVolume, &ec2.CreateVolumeInput{Size: p(int32(1)), AvailabilityZone: p("eu-west-1a")}).VolumeId
+	await(t, "the volume is available", func() bool {
+		return do(t, c.DescribeVolumes, &ec2.DescribeVolumesInput{VolumeIds: []string{*v}}).Volumes[0].State == ec2types.VolumeStateAvailable
+	})
+	take := &ec2.CreateSnapshotInput{VolumeId: v}
+	first := do(t, c.CreateSnapshot, take)
+	refused(t, c.CreateSnapshot, take, "SnapshotCreationPerVolumeRateExceeded")
+	i.a.ended(t, first.SnapshotId)
+	i.shift(15 * time.Second)
+	i.a.ended(t, do(t, c.CreateSnapshot, take).SnapshotId)
+	err := i.db.Update(t.Context(), func(tx *metadb.Tx) error {
+		who := origami.Caller{Account: i.a.id, Region: home}
+		volume, err := tx.Volume(home, i.a.id, origami.VolumeID(*v))
+		for n := 0; n < 2 && err == nil; n++ {
+			_, err = i.ebs.PromiseSnapshot(tx, who, volume, ebs.SnapshotSpec{})
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.shift(15 * time.Second)
+	refused(t, c.CreateSnapshot, take, "ConcurrentSnapshotLimitExceeded")
 }

@@ -61,8 +61,10 @@ type installation struct {
 	ahead *atomic.Int64
 	close func()
 	a, b  account
-	user  bool // requests are those of a user, not of the account's root
-	allow func(action string, resources []iam.Resource) error
+	// limits take effect at the next restart.
+	limits ebs.Limits
+	user   bool // requests are those of a user, not of the account's root
+	allow  func(action string, resources []iam.Resource) error
 }
 
 type account struct {
@@ -124,7 +126,7 @@ func (i *installation) open() {
 	store, err := blockstore.Open(ctx, blockstore.Config{Bucket: bucket, Index: ebs.Index{DB: db}, Logger: log})
 	must(err)
 	queue := task.New(db, task.Config{Logger: log})
-	snapshots := ebs.New(ebs.Config{DB: db, Store: store, Queue: queue, Volumes: volumes, Log: log, Now: i.now, Boot: "one"})
+	snapshots := ebs.New(ebs.Config{DB: db, Store: store, Queue: queue, Volumes: volumes, Log: log, Now: i.now, Boot: "one", Limits: i.limits})
 	must(snapshots.Recover(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { _ = queue.Serve(ctx) })

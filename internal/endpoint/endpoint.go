@@ -171,7 +171,7 @@ func (x *exchange) serve() error {
 	if err := x.authenticate(body); err != nil {
 		return err
 	}
-	x.r.Body = io.NopCloser(bytes.NewReader(body))
+	x.r.Body = memory{bytes.NewReader(body), body}
 	x.r.ContentLength = int64(len(body))
 	x.r.URL.RawQuery = withoutSignature(x.r.URL.RawQuery)
 	return x.service.ServeAWS(&x.w, x.r, x.who)
@@ -211,6 +211,18 @@ func (x *exchange) readBody() ([]byte, error) {
 	}
 	return body, nil
 }
+
+// memory is a body that was read. Who wants all of it need not copy it.
+type memory struct {
+	*bytes.Reader
+	all []byte
+}
+
+// Bytes returns the whole body. It is valid until the request is answered.
+func (m memory) Bytes() []byte { return m.all }
+
+// Close implements io.Closer.
+func (memory) Close() error { return nil }
 
 // keepBody gives the buffer of a body back.
 func keepBody(body []byte) {

@@ -57,7 +57,7 @@ func (op *Operation) decode(r *http.Request, parts map[string]string) (any, erro
 
 // decodeBody reads the members that are in the body.
 func (op *Operation) decodeBody(r *http.Request, in reflect.Value) error {
-	body, err := io.ReadAll(r.Body) // in memory already, and bounded
+	body, err := bodyOf(r)
 	if err != nil {
 		return err
 	}
@@ -90,6 +90,15 @@ func (op *Operation) decodeBody(r *http.Request, in reflect.Value) error {
 		return origami.Errorf(codeSerialization, "The body of the request goes on behind its JSON object.")
 	}
 	return nil
+}
+
+// bodyOf returns the body, which the front door has bounded and read: then it
+// is not copied.
+func bodyOf(r *http.Request) ([]byte, error) {
+	if m, ok := r.Body.(interface{ Bytes() []byte }); ok {
+		return m.Bytes(), nil
+	}
+	return io.ReadAll(r.Body)
 }
 
 // badBody says what is wrong with a body, in words of the request.

@@ -112,7 +112,7 @@ func TestDecode(t *testing.T) {
 		w.Header().Get("X-Amz-Length") != "6" || w.Header().Get("Content-Type") != "application/octet-stream" {
 		t.Errorf("blob %+v, answer %v %q", g.in, w.Header(), w.Body)
 	}
-	if w = ask(h, alice, "PUT", "/blobs/arn:x:rule%2Fid", ""); *g.in.(*blobInput).Rest != "arn:x:rule/id" {
+	if ask(h, alice, "PUT", "/blobs/arn:x:rule%2Fid", ""); *g.in.(*blobInput).Rest != "arn:x:rule/id" {
 		t.Errorf("escaped path: %q", *g.in.(*blobInput).Rest)
 	}
 	for _, body := range []string{"", "{}", " {} "} {

@@ -1,0 +1,245 @@
+package ebsserver_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	sdk "github.com/aws/aws-sdk-go-v2/service/ebs"
+	"github.com/klauspost/compress/zstd"
+)
+
+// workers is how many clients the benchmarks have.
+const workers = 64
+
+// disk is a block whose first half compresses to nothing and whose second not
+// at all; n makes it different from all others.
+func disk(n int64) []byte {
+	b := make([]byte, size)
+	rng := rand.New(rand.NewPCG(uint64(n), 1))
+	for i := size / 2; i < size; i += 8 {
+		v := rng.Uint64()
+		for k := range 8 {
+			b[i+k] = byte(v >> (8 * k))
+		}
+	}
+	return b
+}
+
+// client sends requests without the SDK, which would be most of the work.
+func client(addr string) *http.Client {
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers, WriteBufferSize: 64 << 10, ReadBufferSize: 64 << 10,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", addr)
+		}}}
+}
+
+// each calls f from 64 workers at once, with numbers that none has twice.
+func each(b *testing.B, f func(n int64) error) {
+	var next atomic.Int64
+	b.SetBytes(size)
+	b.SetParallelism(workers)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := f(next.Add(1) - 1); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+// exchange sends a request and reads the answer into nothing.
+func exchange(c *http.Client, r *http.Request, want int) error {
+	answer, err := c.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != want {
+		text, _ := io.ReadAll(answer.Body)
+		return fmt.Errorf("status %d: %s", answer.StatusCode, text)
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	return err
+}
+
+// blocks are made before the clock runs.
+const kept = 256
+
+func keptBlocks() (all [kept][]byte, sums [kept]string) {
+	for n := range all {
+		all[n] = disk(int64(n))
+		sum := sha256.Sum256(all[n])
+		sums[n] = base64.StdEncoding.EncodeToString(sum[:])
+	}
+	return all, sums
+}
+
+// put is a signed request that writes a block.
+func (a account) put(id string, n int64, data []byte, sum string) (*http.Request, error) {
+	r, err := http.NewRequest(http.MethodPut, fmt.Sprintf("%s/snapshots/%s/blocks/%d", a.i.url, id, n), bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/octet-stream")
+	r.Header.Set("X-Amz-Data-Length", strconv.Itoa(size))
+	r.Header.Set("X-Amz-Checksum", sum)
+	r.Header.Set("X-Amz-Checksum-Algorithm", "SHA256")
+	return r, a.sign(r)
+}
+
+// sign signs as clients do, who do not hash the body for it.
+func (a account) sign(r *http.Request) error {
+	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	return signer.SignHTTP(r.Context(), aws.Credentials{AccessKeyID: a.key.ID, SecretAccessKey: a.key.Secret}, r, "UNSIGNED-PAYLOAD", "ebs", string(home), time.Now())
+}
+
+var signer = v4.NewSigner()
+
+// BenchmarkPut writes different blocks.
+func BenchmarkPut(b *testing.B) {
+	i := start(b)
+	s, err := i.a.blocks(home).StartSnapshot(b.Context(), &sdk.StartSnapshotInput{VolumeSize: p(int64(16384))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := client(i.url[len("http://"):])
+	all, sums := keptBlocks()
+	each(b, func(n int64) error {
+		r, err := i.a.put(*s.SnapshotId, n, all[n%kept], sums[n%kept])
+		if err != nil {
+			return err
+		}
+		return exchange(c, r, http.StatusCreated)
+	})
+}
+
+// BenchmarkPutLimit is what nobody can be faster than on this machine with this
+// client and server: the same requests, of which the server reads the body,
+// hashes it and compresses it.
+func BenchmarkPutLimit(b *testing.B) {
+	i := start(b)
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(size), zstd.WithEncoderCRC(false))
+	if err != nil {
+		b.Fatal(err)
+	}
+	type buffers struct{ in, out []byte }
+	free := make(chan *buffers, 2*workers)
+	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var buf *buffers
+		select {
+		case buf = <-free:
+		default:
+			buf = &buffers{make([]byte, size), make([]byte, 0, size+size/8)}
+		}
+		if _, err := io.ReadFull(r.Body, buf.in); err != nil {
+			b.Error(err)
+		}
+		_ = sha256.Sum256(buf.in)
+		_ = enc.EncodeAll(buf.in, buf.out[:0])
+		free <- buf
+		w.WriteHeader(http.StatusCreated)
+	}))
+	defer door.Close()
+	c := client(door.Listener.Addr().String())
+	all, sums := keptBlocks()
+	each(b, func(n int64) error {
+		r, err := i.a.put("snap-0123456789abcdef0", n, all[n%kept], sums[n%kept])
+		if err != nil {
+			return err
+		}
+		return exchange(c, r, http.StatusCreated)
+	})
+}
+
+// BenchmarkGet reads blocks.
+func BenchmarkGet(b *testing.B) {
+	i := start(b)
+	blocks := make(map[int32][]byte)
+	for n := range int32(kept) {
+		blocks[n] = disk(int64(n))
+	}
+	id := i.a.make(b, nil, blocks)
+	list, err := i.a.blocks(home).ListSnapshotBlocks(b.Context(), &sdk.ListSnapshotBlocksInput{SnapshotId: id})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := client(i.url[len("http://"):])
+	each(b, func(n int64) error {
+		l := list.Blocks[n%kept]
+		r, err := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/snapshots/%s/blocks/%d?blockToken=%s", i.url, *id, *l.BlockIndex, escape(*l.BlockToken)), nil)
+		if err != nil {
+			return err
+		}
+		if err := i.a.sign(r); err != nil {
+			return err
+		}
+		return exchange(c, r, http.StatusOK)
+	})
+}
+
+// BenchmarkGetLimit is the same for reading: the server decompresses a block,
+// hashes it and writes it.
+func BenchmarkGetLimit(b *testing.B) {
+	i := start(b)
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(size), zstd.WithEncoderCRC(false))
+	if err != nil {
+		b.Fatal(err)
+	}
+	dec, err := zstd.NewReader(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var packed [kept][]byte
+	for n := range packed {
+		packed[n] = enc.EncodeAll(disk(int64(n)), nil)
+	}
+	free := make(chan []byte, 2*workers)
+	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var buf []byte
+		select {
+		case buf = <-free:
+		default:
+			buf = make([]byte, 0, size)
+		}
+		n, _ := strconv.Atoi(r.URL.Query().Get("n"))
+		out, err := dec.DecodeAll(packed[n%kept], buf[:0])
+		if err != nil {
+			b.Error(err)
+		}
+		_ = sha256.Sum256(out)
+		w.Header().Set("Content-Length", strconv.Itoa(len(out)))
+		_, _ = w.Write(out)
+		free <- buf
+	}))
+	defer door.Close()
+	c := client(door.Listener.Addr().String())
+	each(b, func(n int64) error {
+		r, err := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/?n=%d", door.URL, n), nil)
+		if err != nil {
+			return err
+		}
+		if err := i.a.sign(r); err != nil {
+			return err
+		}
+		return exchange(c, r, http.StatusOK)
+	})
+}
+
+func escape(token string) string { return url.QueryEscape(token) }
