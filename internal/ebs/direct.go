@@ -144,6 +144,15 @@ func (s *Service) addUpload(tx *metadb.Tx, who origami.Caller, snap origami.Snap
 		up.Parent, up.Base = parent.ID, parent.Root
 		snap.Upload, snap.Lineage, snap.Encrypted, snap.KMSKey = &up, parent.Line(), parent.Encrypted, parent.KMSKey
 	}
+	byDefault, err := s.EncryptionByDefault(tx, who)
+	if err != nil {
+		return nil, nil, err
+	}
+	if byDefault && !snap.Encrypted {
+		return nil, nil, origami.Errorf(origami.CodeValidationException,
+			"Encryption by default is enabled for the account: only children of encrypted snapshots can be started.").
+			Because(origami.ReasonInvalidCustomerKey)
+	}
 	if err := tx.PutSnapshot(&snap); err != nil {
 		return nil, nil, err
 	}

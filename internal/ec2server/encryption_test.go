@@ -2,6 +2,7 @@ package ec2server_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"origami"
+	"origami/internal/ebs"
 	"origami/internal/kms"
 )
 
@@ -458,4 +460,22 @@ func described(err error) string {
 		return ""
 	}
 	return describe(err)
+}
+
+// TestUploadsByDefault refuses what would not be encrypted, rather than making
+// it unencrypted: an upload cannot choose a key yet.
+func TestUploadsByDefault(t *testing.T) {
+	t.Parallel()
+	i := open(t)
+	key := i.a.newKey(t, home)
+	parent := i.a.encrypted(t, home, "disk", key)
+	do(t, i.a.EnableEbsEncryptionByDefault, &ec2.EnableEbsEncryptionByDefaultInput{})
+	_, _, err := i.ebs.StartSnapshot(t.Context(), i.a.caller(home), ebs.UploadRequest{Size: 1})
+	if !errors.Is(err, &origami.Error{Code: origami.CodeValidationException}) {
+		t.Errorf("an upload without a parent: %v", err)
+	}
+	child, _, err := i.ebs.StartSnapshot(t.Context(), i.a.caller(home), ebs.UploadRequest{Size: 1, Parent: origami.SnapshotID(parent)})
+	if err != nil || !child.Encrypted || child.KMSKey != key {
+		t.Errorf("a child of an encrypted snapshot: %+v, %v", child, err)
+	}
 }
