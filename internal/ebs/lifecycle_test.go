@@ -251,7 +251,7 @@ func TestSnapshotFails(t *testing.T) {
 	v := r.NewVolume(alice, 1, "")
 	r.Write(region, v.ID, 0, noise(1, block))
 	snap := r.WaitSnapshot(region, take(t, r, alice, v.ID).ID)
-	if snap.State != origami.SnapshotError || !strings.Contains(snap.StateMessage, "log") || snap.Root != "" {
+	if snap.State != origami.SnapshotError || !strings.Contains(snap.StateMessage, "no space") || snap.Root != "" {
 		t.Errorf("the snapshot ended as %+v", snap)
 	}
 	r.Hook(instancetest.Hooks{})
