@@ -278,7 +278,7 @@ func (c *client) ingest() error {
 			want[i] = c.next
 		}
 	}
-	got, err := c.w.ebs.Ingest(context.Background(), diskOf(want), func(disk.Progress, blockstore.WriterStats) {})
+	got, err := c.w.ebs.Ingest(context.Background(), diskOf(want), "", func(disk.Progress, blockstore.WriterStats) {})
 	if err != nil {
 		return err
 	}

@@ -22,13 +22,14 @@ type Content struct {
 func GiBs(n int64) int64 { return max(1, (n+GiB-1)/GiB) }
 
 // Ingest stores a whole disk, padded with zeros to a full GiB as volumes are.
-// It is the one way in for every disk that does not come from a volume. Until
-// [Service.CompleteSnapshot] names the content, it is garbage.
-func (s *Service) Ingest(ctx context.Context, img disk.Image, progress func(disk.Progress, blockstore.WriterStats)) (Content, error) {
+// It is the one way in for every disk that does not come from a volume. Key is
+// that of the snapshot that it is for. Until [Service.CompleteSnapshot] names the
+// content, it is garbage.
+func (s *Service) Ingest(ctx context.Context, img disk.Image, key string, progress func(disk.Progress, blockstore.WriterStats)) (Content, error) {
 	if img.Size() > disk.MaxSize {
 		return Content{}, fmt.Errorf("disk of %d bytes is larger than the largest volume", img.Size())
 	}
-	w, err := s.store.NewWriter(GiBs(img.Size())*GiB, blockstore.Root{})
+	w, err := s.store.NewWriter(GiBs(img.Size())*GiB, blockstore.Root{Domain: blockstore.Domain(key)})
 	if err != nil {
 		return Content{}, err
 	}
@@ -48,9 +49,18 @@ func (s *Service) Ingest(ctx context.Context, img disk.Image, progress func(disk
 }
 
 // NewSnapshot records a pending snapshot of the given size in GiB whose
-// content comes from outside rather than from a volume.
+// content comes from outside rather than from a volume. It is encrypted with the
+// default key where encryption by default is on.
 func (s *Service) NewSnapshot(tx *metadb.Tx, who origami.Caller, size int64, description string, tags origami.Tags) (*origami.Snapshot, error) {
-	return s.PromiseSnapshot(tx, who, &origami.Volume{ID: origami.NoVolume, Size: size}, SnapshotSpec{Description: description, Tags: tags})
+	secrecy, err := s.Restore(tx, who, nil, Encryption{})
+	if err != nil {
+		return nil, err
+	}
+	if secrecy.Fault != "" {
+		return nil, Failure(secrecy.Fault)
+	}
+	v := &origami.Volume{ID: origami.NoVolume, Size: size, Encrypted: secrecy.Key != "", KMSKey: secrecy.Key}
+	return s.PromiseSnapshot(tx, who, v, SnapshotSpec{Description: description, Tags: tags})
 }
 
 // CompleteSnapshot gives a pending snapshot its content. One that is no longer

@@ -32,7 +32,7 @@ func TestIngestIsTheSameForAllFormats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := r.EBS.Ingest(t.Context(), flat, nothing)
+	first, err := r.EBS.Ingest(t.Context(), flat, "", nothing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestIngestIsTheSameForAllFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cow.Close()
-	second, err := r.EBS.Ingest(t.Context(), cow, nothing)
+	second, err := r.EBS.Ingest(t.Context(), cow, "", nothing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,15 +94,15 @@ func TestIngestFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("broken")
-	if _, err := r.EBS.Ingest(t.Context(), failing{flat, broken}, nothing); !errors.Is(err, broken) {
+	if _, err := r.EBS.Ingest(t.Context(), failing{flat, broken}, "", nothing); !errors.Is(err, broken) {
 		t.Errorf("a disk that cannot be read: %v", err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.EBS.Ingest(gone, flat, nothing); !errors.Is(err, context.Canceled) {
+	if _, err := r.EBS.Ingest(gone, flat, "", nothing); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end of the context: %v", err)
 	}
-	if _, err := r.EBS.Ingest(t.Context(), huge{flat}, nothing); err == nil {
+	if _, err := r.EBS.Ingest(t.Context(), huge{flat}, "", nothing); err == nil {
 		t.Error("a disk of more than 64 TiB was stored")
 	}
 }
@@ -119,7 +119,7 @@ func TestPromisedSnapshots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, err := r.EBS.Ingest(t.Context(), flat, nothing)
+	content, err := r.EBS.Ingest(t.Context(), flat, "", nothing)
 	if err != nil {
 		t.Fatal(err)
 	}

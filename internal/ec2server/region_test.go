@@ -246,7 +246,7 @@ func (a *account) snapshot(t *testing.T, region origami.Region, content string) 
 		t.Fatal(err)
 	}
 	defer img.Close()
-	stored, err := a.i.ebs.Ingest(t.Context(), img, nothing)
+	stored, err := a.i.ebs.Ingest(t.Context(), img, "", nothing)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,6 +80,7 @@ type job struct {
 	ctx      context.Context // of who waits for it
 	disk     disk.Image
 	image    *origami.Image
+	key      string // of the snapshot; empty if it is not encrypted
 	progress func(Progress)
 	at       Progress
 	done     chan error // receives the outcome, once
@@ -177,10 +178,10 @@ func (s *Service) promise(ctx context.Context, who origami.Caller, r Request, j 
 		if err != nil {
 			return err
 		}
-		yes, no := true, false
+		yes := true
 		img.BlockDevices = []origami.BlockDevice{{DeviceName: rootDevice, EBS: &origami.EBSBlockDevice{
 			Snapshot: snap.ID, VolumeSize: gib, VolumeType: volumeType, Throughput: shape.Throughput,
-			DeleteOnTermination: &yes, Encrypted: &no,
+			DeleteOnTermination: &yes, Encrypted: &snap.Encrypted,
 		}}}
 		if volumeType != origami.GP2 { // which derives its IOPS
 			img.BlockDevices[0].EBS.IOPS = shape.IOPS
@@ -188,7 +189,7 @@ func (s *Service) promise(ctx context.Context, who origami.Caller, r Request, j 
 		if err := s.ami.Promise(tx, img, r.Tags); err != nil {
 			return err
 		}
-		j.image = img
+		j.image, j.key = img, snap.KMSKey
 		j.at.Image, j.at.Snapshot = img.ID, snap.ID
 		s.mu.Lock()
 		s.jobs[snap.ID] = j
@@ -258,7 +259,7 @@ func (s *Service) orphaned(ctx context.Context, region origami.Region, id origam
 // move stores the disk and completes its snapshot, and with it the image.
 func (s *Service) move(ctx context.Context, run *task.Run, j *job) error {
 	j.progress(j.at)
-	content, err := s.ebs.Ingest(ctx, j.disk, func(p disk.Progress, w blockstore.WriterStats) {
+	content, err := s.ebs.Ingest(ctx, j.disk, j.key, func(p disk.Progress, w blockstore.WriterStats) {
 		j.at.Done, j.at.Data, j.at.Stored = p.Done, p.Data, w.StoredBytes
 		j.progress(j.at)
 		run.Progress(int(99*p.Done/max(1, p.Total)), "storing the disk")
