@@ -240,10 +240,10 @@ func (v *victim) connect() (*nbdClient, error) {
 	}
 }
 
-// guest writes numbers to random spots until the connection breaks. First it
+// guest writes numbers to random spots until the connection breaks or ctx ends. First it
 // looks at what it had written: every answered write is there, flushed or not,
 // since the operating system lives on.
-func (v *victim) guest(c *nbdClient, rng *rand.Rand) error {
+func (v *victim) guest(ctx context.Context, c *nbdClient, rng *rand.Rand) error {
 	defer c.Close()
 	found, err := readNumbers(c)
 	if errors.Is(err, errTorn) {
@@ -255,7 +255,7 @@ func (v *victim) guest(c *nbdClient, rng *rand.Rand) error {
 	if err := v.look(found); err != nil {
 		return err
 	}
-	for {
+	for ctx.Err() == nil {
 		spot := rng.IntN(victimSpots)
 		v.mu.Lock()
 		v.last++
@@ -272,6 +272,7 @@ func (v *victim) guest(c *nbdClient, rng *rand.Rand) error {
 			return nil
 		}
 	}
+	return nil
 }
 
 // look compares what was found on the disk with what was written.
@@ -424,23 +425,36 @@ func (v *victim) until(ctx context.Context, what string, done func() bool) {
 	}
 }
 
-// load uses the service and kills it after a while.
+// acknowledged counts imports, and snapshots and images.
+func (v *victim) acknowledged() [2]int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return [2]int{len(v.imports), len(v.snapshots) + len(v.images)}
+}
+
+// load uses the service and kills it after a while, but not before it has done
+// something of a kind, which changes by round: lives that are too short for the
+// machine show nothing. In every third life all that was pending ends, since
+// work that is interrupted again and again is given up.
 func (v *victim) load(ctx context.Context, rng *rand.Rand, round int, life time.Duration) {
 	v.t.Helper()
 	c, err := v.connect()
 	if err != nil {
 		v.t.Fatalf("round %d: the disk is not served again: %v", round, err)
 	}
+	before := v.acknowledged()
+	working, stop := context.WithCancel(ctx)
+	defer stop()
 	var clients sync.WaitGroup
 	seed := rng.Uint64()
 	clients.Go(func() {
-		if err := v.guest(c, rand.New(rand.NewPCG(seed, 0))); err != nil {
+		if err := v.guest(working, c, rand.New(rand.NewPCG(seed, 0))); err != nil {
 			v.t.Errorf("round %d: %v", round, err)
 		}
 	})
 	repeat := func(f func(n int) error) {
 		clients.Go(func() {
-			for n := 0; ; n++ {
+			for n := 0; working.Err() == nil; n++ {
 				err := f(round*10000 + n)
 				var answered *localserver.Error
 				if v.refused(err) || errors.As(err, &answered) {
@@ -459,6 +473,13 @@ func (v *victim) load(ctx context.Context, rng *rand.Rand, round int, life time.
 	repeat(func(int) error { return v.freeze(ctx, false, "") })
 	repeat(func(n int) error { return v.freeze(ctx, true, fmt.Sprintf("image-%d", n)) })
 	<-time.After(life)
+	kind := round % 2
+	v.until(ctx, "something is acknowledged", func() bool { return v.acknowledged()[kind] > before[kind] })
+	if round%3 == 2 {
+		stop()
+		clients.Wait()
+		v.complete(ctx)
+	}
 	v.end(os.Kill)
 	clients.Wait()
 }
