@@ -21,6 +21,8 @@ import (
 )
 
 // TestRoundTrip writes a snapshot from many clients and reads it back.
+//
+//origami:proves ebs:StartSnapshot ebs:PutSnapshotBlock ebs:CompleteSnapshot ebs:ListSnapshotBlocks ebs:GetSnapshotBlock
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	i := start(t)
@@ -109,6 +111,8 @@ func TestRoundTrip(t *testing.T) {
 }
 
 // TestParent writes children over parents, in both directions of change.
+//
+//origami:proves ebs:ListChangedBlocks ebs:StartSnapshot
 func TestParent(t *testing.T) {
 	t.Parallel()
 	i := start(t)
@@ -201,6 +205,8 @@ func TestParent(t *testing.T) {
 }
 
 // TestPages lists many blocks page by page.
+//
+//origami:proves ebs:ListSnapshotBlocks ebs:ListChangedBlocks
 func TestPages(t *testing.T) {
 	t.Parallel()
 	i := start(t)
@@ -263,6 +269,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
+//origami:proves ebs:GetSnapshotBlock
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	i := start(t)
@@ -378,6 +385,7 @@ func TestAccess(t *testing.T) {
 	wants(t, "no longer shared", list(), "ResourceNotFoundException/SNAPSHOT_NOT_FOUND")
 }
 
+//origami:proves ebs:StartSnapshot
 func TestStartRefuses(t *testing.T) {
 	t.Parallel()
 	i := start(t)
@@ -418,6 +426,7 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
+//origami:proves ebs:PutSnapshotBlock
 func TestPutRefuses(t *testing.T) {
 	t.Parallel()
 	i := start(t)
@@ -466,6 +475,8 @@ func TestPutRefuses(t *testing.T) {
 }
 
 // TestWrongEnd completes snapshots with what is not true.
+//
+//origami:proves ebs:CompleteSnapshot
 func TestWrongEnd(t *testing.T) {
 	t.Parallel()
 	i := start(t)
@@ -612,6 +623,8 @@ func TestDeletePending(t *testing.T) {
 }
 
 // TestChangesCost counts what a list of changes reads of a large snapshot.
+//
+//origami:proves ebs:ListChangedBlocks
 func TestChangesCost(t *testing.T) {
 	t.Parallel()
 	i := start(t)

@@ -64,7 +64,7 @@ func filled(t *testing.T, text string, values map[string]string) string {
 // TestPolicies goes through policies and requests that they allow or do not.
 // Requests are dry runs where there are any, and their answers say the same.
 //
-//origami:proves UnauthorizedOperation DryRun
+//origami:proves S70
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	i := open(t)
@@ -204,7 +204,7 @@ func TestPolicies(t *testing.T) {
 
 // TestDenial checks what who is denied learns, and who can read the rest.
 //
-//origami:proves UnauthorizedOperation sts:DecodeAuthorizationMessage
+//origami:proves sts:DecodeAuthorizationMessage
 func TestDenial(t *testing.T) {
 	t.Parallel()
 	i := open(t)

@@ -136,6 +136,7 @@ func delay(days int32) *types.LockConfiguration {
 
 func p[T any](v T) *T { return &v }
 
+//origami:proves rbin:CreateRule rbin:GetRule rbin:UpdateRule rbin:DeleteRule
 func TestRules(t *testing.T) {
 	t.Parallel()
 	w := open(t)
@@ -169,6 +170,7 @@ func TestRules(t *testing.T) {
 	refused(t, c.GetRule, &rbin.GetRuleInput{Identifier: p("short")}, "ValidationException/INVALID_PARAMETER_VALUE")
 }
 
+//origami:proves rbin:CreateRule
 func TestCreateRefuses(t *testing.T) {
 	t.Parallel()
 	c := open(t).client(alice, home)
@@ -188,6 +190,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
+//origami:proves rbin:LockRule rbin:UnlockRule
 func TestLock(t *testing.T) {
 	t.Parallel()
 	w := open(t)
@@ -215,6 +218,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
+//origami:proves rbin:ListRules
 func TestList(t *testing.T) {
 	t.Parallel()
 	w := open(t)
@@ -286,6 +290,7 @@ func TestList(t *testing.T) {
 	}
 }
 
+//origami:proves rbin:TagResource rbin:UntagResource rbin:ListTagsForResource
 func TestTags(t *testing.T) {
 	t.Parallel()
 	w := open(t)
