@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -242,10 +244,18 @@ func TestPurge(t *testing.T) {
 // A task that is added for later is not begun before its time.
 func TestAddAt(t *testing.T) {
 	inBubble(t, func(t *testing.T, db *metadb.DB) {
-		var began []time.Time
+		var mu sync.Mutex // guards begun
+		var begun []time.Time
+		began := func() []time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(begun)
+		}
 		q := task.New(db, quiet())
 		q.Handle("later", task.Handler{Run: func(context.Context, *task.Run) error {
-			began = append(began, time.Now())
+			mu.Lock()
+			defer mu.Unlock()
+			begun = append(begun, time.Now())
 			return nil
 		}})
 		stop := serveIn(t, q)
@@ -259,13 +269,13 @@ func TestAddAt(t *testing.T) {
 		}
 		time.Sleep(2*time.Hour + 59*time.Minute)
 		synctest.Wait()
-		if len(began) != 0 {
-			t.Errorf("begun at %v, due at %v", began, due)
+		if at := began(); len(at) != 0 {
+			t.Errorf("begun at %v, due at %v", at, due)
 		}
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if len(began) != 1 || began[0].Before(due) || began[0].After(due.Add(time.Second)) {
-			t.Errorf("begun at %v, due at %v", began, due)
+		if at := began(); len(at) != 1 || at[0].Before(due) || at[0].After(due.Add(time.Second)) {
+			t.Errorf("begun at %v, due at %v", at, due)
 		}
 	})
 }
