@@ -396,9 +396,11 @@ func TestPowersOffAlone(t *testing.T) {
 	requireQEMU(t)
 	t.Parallel()
 	dir := tempDir(t)
-	runKilledDaemon(t, dir, guestSpec(t, "i-1", vmmtest.PowersOff), guestSpec(t, "i-2", vmmtest.PowersOff))
+	// Guests that wait to be asked: one that did not could be gone before the
+	// daemon is killed, and that would have heard of it.
+	runKilledDaemon(t, dir, guestSpec(t, "i-1", vmmtest.Obedient), guestSpec(t, "i-2", vmmtest.Obedient))
 	for _, id := range []string{"i-1", "i-2"} {
-		eventually(t, "the power-off of "+id, func() bool { return monitorStatus(t, dir, id) == "shutdown" })
+		eventually(t, "the power-off of "+id, func() bool { return pressPower(t, dir, id) == "shutdown" })
 	}
 	// One that is ended while it waits: nobody can know what its guest did.
 	if err := syscall.Kill(pidOf(t, dir, "i-2"), syscall.SIGKILL); err != nil {
@@ -428,14 +430,18 @@ func TestPowersOffAlone(t *testing.T) {
 	}
 }
 
-// monitorStatus asks a machine's monitor what it does.
-func monitorStatus(t *testing.T, dir, id string) string {
+// pressPower presses a machine's power button and returns what it does now: a
+// guest that has not booted yet does not feel the button, and is asked again.
+func pressPower(t *testing.T, dir, id string) string {
 	t.Helper()
 	client, err := qmp.Dial(t.Context(), filepath.Join(dir, id, "qmp.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	if err := client.Execute(t.Context(), "system_powerdown", nil, nil); err != nil {
+		t.Fatal(err)
+	}
 	var reply struct {
 		Status string `json:"status"`
 	}
