@@ -24,12 +24,12 @@ const module = "origami"
 var house = []string{
 	// 0 ground: nouns, contracts, codecs.
 	`. disk nbd internal/objstore internal/vmm internal/vmm/qemu/qmp internal/durable
-	 internal/sigv4 internal/awsquery internal/sdktest internal/policy internal/keywrap internal/awsjson`,
+	 internal/sigv4 internal/awsquery internal/sdktest internal/policy internal/keywrap internal/awsjson internal/optional`,
 	// 1 stores and drivers, and the suites that their contracts ask of them.
 	`disk/raw disk/qcow2 disk/disktest internal/durable/durabletest
 	 internal/objstore/dir internal/objstore/objstoretest
 	 internal/vmm/qemu internal/vmm/none internal/vmm/vmmtest internal/vnet
-	 internal/blockstore internal/overlay internal/metadb internal/restjson internal/ec2api internal/ec2api/gen
+	 internal/blockstore internal/overlay internal/metadb internal/restjson internal/queryapi internal/ec2api internal/ec2api/gen
 	 internal/keywrap/keyfile internal/keywrap/awskms internal/keywrap/keywraptest`,
 	// 2 engines.
 	`disk/format internal/task internal/iam internal/firewall internal/rbin internal/kms internal/blockstore/blockstoretest`,

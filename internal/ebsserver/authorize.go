@@ -7,6 +7,7 @@ import (
 	"origami"
 	"origami/internal/iam"
 	"origami/internal/metadb"
+	"origami/internal/optional"
 	"origami/internal/policy"
 	"origami/internal/restjson"
 )
@@ -54,7 +55,7 @@ func snapshotARN(region origami.Region, id string) string {
 // started is the snapshot that a request would make.
 func started(who origami.Caller, in *startSnapshotInput) iam.Resource {
 	r := iam.Resource{ARN: snapshotARN(who.Region, "*"), Keys: policy.Keys{}}
-	r.Keys.Set("ebs:VolumeSize", strconv.FormatInt(deref(in.VolumeSize), 10))
+	r.Keys.Set("ebs:VolumeSize", strconv.FormatInt(optional.Value(in.VolumeSize), 10))
 	if in.Description != nil {
 		r.Keys.Set("ebs:Description", *in.Description)
 	}
@@ -62,8 +63,8 @@ func started(who origami.Caller, in *startSnapshotInput) iam.Resource {
 		r.Keys.Set("ebs:ParentSnapshot", snapshotARN(who.Region, *in.ParentSnapshotID))
 	}
 	for _, t := range in.Tags {
-		r.Keys.Set("aws:TagKeys", deref(t.Key))
-		r.Keys.Set("aws:RequestTag/"+deref(t.Key), deref(t.Value))
+		r.Keys.Set("aws:TagKeys", optional.Value(t.Key))
+		r.Keys.Set("aws:RequestTag/"+optional.Value(t.Key), optional.Value(t.Value))
 	}
 	return r
 }

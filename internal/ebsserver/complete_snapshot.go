@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"origami"
+	"origami/internal/optional"
 )
 
 type completeSnapshotInput struct {
@@ -27,7 +28,7 @@ func (s *server) completeSnapshot(ctx context.Context, who origami.Caller, in *c
 	var sum *[32]byte
 	if in.Checksum != nil || in.ChecksumAlgorithm != nil || in.ChecksumAggregationMethod != nil {
 		if m := in.ChecksumAggregationMethod; m == nil || *m != linear {
-			return nil, invalid(origami.ReasonInvalidParameterValue, "The checksum aggregation method %.32q is not %s.", deref(m), linear)
+			return nil, invalid(origami.ReasonInvalidParameterValue, "The checksum aggregation method %.32q is not %s.", optional.Value(m), linear)
 		}
 		parsed, err := parseChecksum(in.Checksum, in.ChecksumAlgorithm)
 		if err != nil {
@@ -39,5 +40,5 @@ func (s *server) completeSnapshot(ctx context.Context, who origami.Caller, in *c
 	if err != nil {
 		return nil, err
 	}
-	return &completeSnapshotOutput{Status: text(state)}, nil
+	return &completeSnapshotOutput{Status: optional.Text(state)}, nil
 }

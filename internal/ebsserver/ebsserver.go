@@ -92,23 +92,3 @@ func parseSnapshotID(s string) (origami.SnapshotID, error) {
 func invalid(reason origami.Reason, format string, args ...any) error {
 	return origami.Errorf(origami.CodeValidationException, format, args...).Because(reason)
 }
-
-// deref returns what p points to, or the zero value.
-func deref[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
-
-// text returns a pointer to a string of any kind, or nil for an empty one.
-func text[S ~string](s S) *string {
-	if s == "" {
-		return nil
-	}
-	t := string(s)
-	return &t
-}
-
-func ptr[T any](v T) *T { return &v }

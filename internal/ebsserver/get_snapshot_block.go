@@ -40,7 +40,7 @@ func (s *server) getSnapshotBlock(ctx context.Context, who origami.Caller, in *g
 		return nil, err
 	}
 	return &getSnapshotBlockOutput{
-		DataLength: ptr[int32](blockSize), Checksum: formatChecksum(sum), ChecksumAlgorithm: ptr(sha256Alg), BlockData: buf[:],
+		DataLength: new(int32(blockSize)), Checksum: formatChecksum(sum), ChecksumAlgorithm: new(sha256Alg), BlockData: buf[:],
 		release: func() { s.buffers.Put(buf) },
 	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"origami"
+	"origami/internal/optional"
 	"origami/internal/restjson"
 )
 
@@ -36,7 +37,7 @@ func (s *server) listChangedBlocks(ctx context.Context, who origami.Caller, in *
 	if err != nil {
 		return nil, err
 	}
-	if deref(in.FirstSnapshotID) == "" {
+	if optional.Value(in.FirstSnapshotID) == "" {
 		return nil, invalid(origami.ReasonInvalidParameterValue, "The request must contain the parameter firstSnapshotId.")
 	}
 	first, err := s.readable(ctx, who, *in.FirstSnapshotID)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"origami"
+	"origami/internal/optional"
 	"origami/internal/restjson"
 )
 
@@ -71,8 +72,8 @@ func (s *server) page(pages *seal, token *string, most *int32, start *int64) (fr
 	if most != nil {
 		limit = min(max(int(*most), leastResults), mostResults)
 	}
-	if deref(token) == "" {
-		return deref(start), limit, nil
+	if optional.Value(token) == "" {
+		return optional.Value(start), limit, nil
 	}
 	from, ok := pages.open(*token, s.now())
 	if !ok {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 
 	"origami"
+	"origami/internal/optional"
 )
 
 type putSnapshotBlockInput struct {
@@ -49,15 +50,15 @@ func (s *server) putSnapshotBlock(ctx context.Context, who origami.Caller, in *p
 	if err := s.ebs.PutBlock(ctx, who, id, *in.BlockIndex, sum, in.BlockData, progress); err != nil {
 		return nil, err
 	}
-	return &putSnapshotBlockOutput{Checksum: in.Checksum, ChecksumAlgorithm: ptr(sha256Alg)}, nil
+	return &putSnapshotBlockOutput{Checksum: in.Checksum, ChecksumAlgorithm: new(sha256Alg)}, nil
 }
 
 // parseChecksum reads a SHA-256 in base64.
 func parseChecksum(checksum, algorithm *string) (sum [sha256.Size]byte, err error) {
-	if deref(algorithm) != sha256Alg {
-		return sum, invalid(origami.ReasonInvalidParameterValue, "The checksum algorithm %.32q is not %s.", deref(algorithm), sha256Alg)
+	if optional.Value(algorithm) != sha256Alg {
+		return sum, invalid(origami.ReasonInvalidParameterValue, "The checksum algorithm %.32q is not %s.", optional.Value(algorithm), sha256Alg)
 	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(deref(checksum))
+	raw, err := base64.StdEncoding.Strict().DecodeString(optional.Value(checksum))
 	if err != nil || len(raw) != sha256.Size {
 		return sum, invalid(origami.ReasonInvalidParameterValue, "The checksum is not the base64 of a SHA-256.")
 	}
@@ -65,5 +66,5 @@ func parseChecksum(checksum, algorithm *string) (sum [sha256.Size]byte, err erro
 }
 
 func formatChecksum(sum [sha256.Size]byte) *string {
-	return ptr(base64.StdEncoding.EncodeToString(sum[:]))
+	return new(base64.StdEncoding.EncodeToString(sum[:]))
 }

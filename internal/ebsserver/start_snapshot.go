@@ -11,6 +11,7 @@ import (
 
 	"origami"
 	"origami/internal/ebs"
+	"origami/internal/optional"
 	"origami/internal/restjson"
 )
 
@@ -45,8 +46,8 @@ type tag struct {
 // startSnapshot begins a snapshot that is written block by block.
 func (s *server) startSnapshot(ctx context.Context, who origami.Caller, in *startSnapshotInput) (*startSnapshotOutput, error) {
 	r := ebs.UploadRequest{
-		Size: *in.VolumeSize, Description: deref(in.Description), Encrypted: in.Encrypted, KMSKey: deref(in.KmsKeyArn),
-		Timeout: time.Duration(deref(in.Timeout)) * time.Minute, ClientToken: deref(in.ClientToken), Fingerprint: fingerprint(*in),
+		Size: *in.VolumeSize, Description: optional.Value(in.Description), Encrypted: in.Encrypted, KMSKey: optional.Value(in.KmsKeyArn),
+		Timeout: time.Duration(optional.Value(in.Timeout)) * time.Minute, ClientToken: optional.Value(in.ClientToken), Fingerprint: fingerprint(*in),
 	}
 	if strings.ContainsFunc(r.ClientToken, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return nil, invalid(origami.ReasonInvalidParameterValue, "The client token must be visible ASCII.")
@@ -65,12 +66,12 @@ func (s *server) startSnapshot(ctx context.Context, who origami.Caller, in *star
 		return nil, err
 	}
 	out := &startSnapshotOutput{
-		Description: text(snap.Description), SnapshotID: text(snap.ID), OwnerID: text(snap.Owner), Status: text(snap.State),
+		Description: optional.Text(snap.Description), SnapshotID: optional.Text(snap.ID), OwnerID: optional.Text(snap.Owner), Status: optional.Text(snap.State),
 		StartTime: restjson.Time(snap.Started), VolumeSize: snap.VolumeSize, BlockSize: blockSize, Tags: wireTags(tags),
 		SseType: "none",
 	}
 	if snap.Upload != nil {
-		out.ParentSnapshotID = text(snap.Upload.Parent)
+		out.ParentSnapshotID = optional.Text(snap.Upload.Parent)
 	}
 	return out, nil
 }
@@ -78,10 +79,10 @@ func (s *server) startSnapshot(ctx context.Context, who origami.Caller, in *star
 func parseTags(in []tag) (origami.Tags, error) {
 	tags := make(origami.Tags, min(len(in), origami.MaxTags+1))
 	for _, t := range in {
-		if _, twice := tags[deref(t.Key)]; twice || t.Key == nil {
-			return nil, invalid(origami.ReasonInvalidTag, "The tag key %.128q is missing or there twice.", deref(t.Key))
+		if _, twice := tags[optional.Value(t.Key)]; twice || t.Key == nil {
+			return nil, invalid(origami.ReasonInvalidTag, "The tag key %.128q is missing or there twice.", optional.Value(t.Key))
 		}
-		tags[*t.Key] = deref(t.Value)
+		tags[*t.Key] = optional.Value(t.Value)
 	}
 	return tags, nil
 }

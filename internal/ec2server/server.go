@@ -15,6 +15,7 @@ import (
 	"origami/internal/ec2api"
 	"origami/internal/instance"
 	"origami/internal/metadb"
+	"origami/internal/optional"
 	"origami/internal/vpc"
 )
 
@@ -68,20 +69,8 @@ func done() *bool {
 // ptr returns a pointer to v, for the optional fields of answers.
 func ptr[T any](v T) *T { return &v }
 
-// text returns a pointer to a string of any kind, or nil for an empty one: an
-// absent value is left out of an answer.
-func text[S ~string](s S) *string {
-	if s == "" {
-		return nil
-	}
-	return ptr(string(s))
-}
+// text is optional.Text, under the name that nearly every operation uses.
+func text[S ~string](s S) *string { return optional.Text(s) }
 
-// deref returns what p points to, or the zero value.
-func deref[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
+// deref is optional.Value, under the name that nearly every operation uses.
+func deref[T any](p *T) T { return optional.Value(p) }

@@ -8,23 +8,26 @@ package iamserver
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"origami"
 	"origami/internal/awsquery"
 	"origami/internal/iam"
+	"origami/internal/queryapi"
 )
 
 // Version is the API version that is served.
 const Version = "2010-05-08"
 
-const namespace = "https://iam.amazonaws.com/doc/" + Version + "/"
+// api is what IAM has in common with other query services.
+var api = &queryapi.API{
+	Name: "AmazonIdentityManagement", Version: Version,
+	Namespace: "https://iam.amazonaws.com/doc/" + Version + "/", Unserved: known,
+}
 
 // codeValidation is IAM's code for parameters that are not as they must be.
-const codeValidation origami.Code = "ValidationError"
+const codeValidation = queryapi.CodeValidation
 
 // Handler serves IAM to authenticated callers. It is safe for concurrent use.
 type Handler struct {
@@ -74,16 +77,16 @@ type call struct {
 func (h *Handler) ServeAWS(w http.ResponseWriter, r *http.Request, who origami.Caller) error {
 	form, err := awsquery.ParseRequest(r)
 	if err != nil {
-		return wireError(err)
+		return queryapi.Refusal(err)
 	}
-	name, op, err := findOperation(form)
+	name, op, err := queryapi.Find(api, form, operations)
 	if err != nil {
 		return err
 	}
 	c := &call{input: new(input), ctx: r.Context(), who: who, iam: h.accounts, op: name, kind: op.kind}
 	params, err := awsquery.Query.Decode(form, c.input, nil)
 	if err != nil {
-		return wireError(err)
+		return queryapi.Refusal(err)
 	}
 	if err := h.checkTaken(name, params); err != nil {
 		return err
@@ -95,9 +98,7 @@ func (h *Handler) ServeAWS(w http.ResponseWriter, r *http.Request, who origami.C
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", awsquery.ContentType)
-	// An error of the writer means that the client is gone.
-	_ = awsquery.Query.Encode(w, awsquery.Response{Operation: name, Namespace: namespace, RequestID: who.Request, Body: out})
+	api.WriteAnswer(w, name, who.Request, out)
 	return nil
 }
 
@@ -120,48 +121,7 @@ func (h *Handler) checkTaken(operation string, params []awsquery.Param) error {
 	return nil
 }
 
-// findOperation finds the operation that a request names.
-func findOperation(form url.Values) (string, operation, error) {
-	action, version := form.Get("Action"), form.Get("Version")
-	switch {
-	case action == "":
-		return "", operation{}, origami.Errorf(origami.CodeMissingAction, "The request must contain the parameter Action")
-	case version == "":
-		return "", operation{}, origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter Version")
-	case version != Version:
-		return "", operation{}, origami.Errorf(origami.CodeNoSuchVersion, "The requested version (%.64s) of service AmazonIdentityManagement does not exist", version)
-	}
-	op, ok := operations[action]
-	switch {
-	case ok:
-		return action, op, nil
-	case known[action]:
-		return "", op, origami.Errorf(origami.CodeUnsupportedOperation, "The operation %s is not supported by this service.", action)
-	}
-	return "", op, origami.Errorf(origami.CodeInvalidAction, "Could not find operation %.128s for version %s", action, Version)
-}
-
 // WriteError writes the error document of IAM.
 func (h *Handler) WriteError(w http.ResponseWriter, request string, e *origami.Error) {
-	status := e.Code.Status()
-	w.Header().Set("Content-Type", awsquery.ContentType)
-	w.WriteHeader(status)
-	// An error of the writer means that the client is gone.
-	_ = awsquery.Query.EncodeError(w, awsquery.ErrorResponse{
-		Code: string(e.Code), Message: e.Message, RequestID: request, Namespace: namespace,
-		Receiver: status >= http.StatusInternalServerError,
-	})
-}
-
-// wireError gives an error of the codec its place in our vocabulary.
-func wireError(err error) error {
-	var e *awsquery.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	code := origami.Code(e.Code)
-	if code == origami.CodeMissingParameter || code == origami.CodeInvalidParameterValue {
-		code = codeValidation
-	}
-	return &origami.Error{Code: code, Message: e.Message}
+	api.WriteError(w, request, e)
 }

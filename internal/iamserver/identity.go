@@ -5,6 +5,7 @@ import (
 
 	"origami"
 	"origami/internal/iam"
+	"origami/internal/optional"
 )
 
 type identityOutput struct {
@@ -16,11 +17,11 @@ type identityOutput struct {
 func oneIdentity(i *origami.Identity) *identityOutput {
 	switch i.Kind {
 	case origami.KindUser:
-		return &identityOutput{User: ptr(toUser(i, true))}
+		return &identityOutput{User: new(toUser(i, true))}
 	case origami.KindGroup:
-		return &identityOutput{Group: ptr(toGroup(i, true))}
+		return &identityOutput{Group: new(toGroup(i, true))}
 	}
-	return &identityOutput{Role: ptr(toRole(i, true))}
+	return &identityOutput{Role: new(toRole(i, true))}
 }
 
 func create(c *call) (any, error) {
@@ -29,9 +30,9 @@ func create(c *call) (any, error) {
 		return nil, err
 	}
 	i, err := c.iam.CreateIdentity(c.ctx, c.who.Account, iam.IdentitySpec{
-		Kind: c.kind, Path: deref(c.Path), Name: c.name(), Boundary: deref(c.PermissionsBoundary), Tags: tags,
-		Trust: deref(c.AssumeRolePolicyDocument), Description: deref(c.Description),
-		MaxSession: time.Duration(deref(c.MaxSessionDuration)) * time.Second,
+		Kind: c.kind, Path: optional.Value(c.Path), Name: c.name(), Boundary: optional.Value(c.PermissionsBoundary), Tags: tags,
+		Trust: optional.Value(c.AssumeRolePolicyDocument), Description: optional.Value(c.Description),
+		MaxSession: time.Duration(optional.Value(c.MaxSessionDuration)) * time.Second,
 	})
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func get(c *call) (any, error) {
 		}
 		account := string(c.who.Account)
 		created, err := c.rootCreated()
-		return &identityOutput{User: &wireUser{Path: ptr("/"), UserID: &account, ARN: &c.who.ARN, CreateDate: created}}, err
+		return &identityOutput{User: &wireUser{Path: new("/"), UserID: &account, ARN: &c.who.ARN, CreateDate: created}}, err
 	}
 	i, err := c.iam.Identity(c.ctx, c.who.Account, c.kind, c.name())
 	if err != nil {
@@ -77,7 +78,7 @@ type identitiesOutput struct {
 }
 
 func listIdentities(c *call) (any, error) {
-	all, err := c.iam.Identities(c.ctx, c.who.Account, c.kind, deref(c.PathPrefix))
+	all, err := c.iam.Identities(c.ctx, c.who.Account, c.kind, optional.Value(c.PathPrefix))
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func rename(c *call) (any, error) {
 	if c.kind == origami.KindGroup {
 		newName = c.NewGroupName
 	}
-	return nil, c.iam.Rename(c.ctx, c.who.Account, c.kind, c.name(), deref(c.NewPath), deref(newName))
+	return nil, c.iam.Rename(c.ctx, c.who.Account, c.kind, c.name(), optional.Value(c.NewPath), optional.Value(newName))
 }
 
 func remove(c *call) (any, error) {
@@ -122,7 +123,7 @@ func remove(c *call) (any, error) {
 func updateRole(c *call) (any, error) {
 	var longest *time.Duration
 	if c.MaxSessionDuration != nil {
-		longest = ptr(time.Duration(*c.MaxSessionDuration) * time.Second)
+		longest = new(time.Duration(*c.MaxSessionDuration) * time.Second)
 	}
 	return &nothing{}, c.iam.UpdateRole(c.ctx, c.who.Account, c.name(), c.Description, longest, nil)
 }
@@ -162,7 +163,7 @@ func getGroup(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &groupOutput{ptr(toGroup(g, true)), list.Users, list.IsTruncated, list.Marker}, nil
+	return &groupOutput{new(toGroup(g, true)), list.Users, list.IsTruncated, list.Marker}, nil
 }
 
 func addToGroup(c *call) (any, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"origami"
+	"origami/internal/optional"
 )
 
 // input has every parameter of every operation that is served.
@@ -46,24 +47,6 @@ type tag struct {
 	Value *string `query:"Value,keepempty" xml:"Value" valid:"required"`
 }
 
-func deref[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
-
-func ptr[T any](v T) *T { return &v }
-
-// text is a pointer to s, or nil for an empty one.
-func text(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
 // tags reads the tags of a request.
 func (c *call) tags() (origami.Tags, error) {
 	out := make(origami.Tags)
@@ -96,9 +79,9 @@ func (c *call) name() string {
 		}
 		return *c.UserName
 	case origami.KindGroup:
-		return deref(c.GroupName)
+		return optional.Value(c.GroupName)
 	case origami.KindRole:
-		return deref(c.RoleName)
+		return optional.Value(c.RoleName)
 	}
 	return ""
 }
@@ -133,8 +116,8 @@ func page[T any](c *call, all []T, key func(T) string) (items []T, truncated *bo
 	}
 	items = all[from:]
 	if len(items) <= n {
-		return items, ptr(false), nil, nil
+		return items, new(false), nil, nil
 	}
 	items = items[:n]
-	return items, ptr(true), ptr(base64.RawURLEncoding.EncodeToString([]byte(strings.ToLower(key(items[n-1]))))), nil
+	return items, new(true), new(base64.RawURLEncoding.EncodeToString([]byte(strings.ToLower(key(items[n-1]))))), nil
 }

@@ -27,7 +27,7 @@ func createKey(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keyOutput{ptr(toKey(user, k, true))}, nil
+	return &keyOutput{new(toKey(user, k, true))}, nil
 }
 
 type keysOutput struct {
@@ -45,7 +45,7 @@ func listKeys(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &keysOutput{IsTruncated: ptr(false)} // there are two at most
+	out := &keysOutput{IsTruncated: new(false)} // there are two at most
 	for _, k := range all {
 		out.Keys = append(out.Keys, toKey(user, k, false))
 	}

@@ -6,6 +6,7 @@ import (
 
 	"origami"
 	"origami/internal/iam"
+	"origami/internal/optional"
 	"origami/internal/policy"
 )
 
@@ -68,7 +69,7 @@ func anIdentity(c *call) (string, origami.Tags, error) {
 
 // newIdentity is an identity to be made.
 func newIdentity(c *call) (string, origami.Tags, error) {
-	return c.arn(string(c.kind), deref(c.Path), c.name()), nil, nil
+	return c.arn(string(c.kind), optional.Value(c.Path), c.name()), nil, nil
 }
 
 // aPolicy is a managed policy.
@@ -81,7 +82,7 @@ func aPolicy(c *call) (string, origami.Tags, error) {
 }
 
 func newPolicy(c *call) (string, origami.Tags, error) {
-	return c.arn("policy", deref(c.Path), *c.PolicyName), nil, nil
+	return c.arn("policy", optional.Value(c.Path), *c.PolicyName), nil, nil
 }
 
 // aProfile is an instance profile.
@@ -94,7 +95,7 @@ func aProfile(c *call) (string, origami.Tags, error) {
 }
 
 func newProfile(c *call) (string, origami.Tags, error) {
-	return c.arn("instance-profile", deref(c.Path), *c.InstanceProfileName), nil, nil
+	return c.arn("instance-profile", optional.Value(c.Path), *c.InstanceProfileName), nil, nil
 }
 
 // known lists the operations of IAM that are not served.

@@ -8,6 +8,7 @@ import (
 
 	"origami"
 	"origami/internal/iam"
+	"origami/internal/optional"
 )
 
 func putInline(c *call) (any, error) {
@@ -76,7 +77,7 @@ func listAttached(c *call) (any, error) {
 	}
 	var arns []string
 	for _, arn := range slices.Sorted(slices.Values(i.Attached)) {
-		if _, path, _ := strings.Cut(arn, ":policy"); strings.HasPrefix(path, deref(c.PathPrefix)) {
+		if _, path, _ := strings.Cut(arn, ":policy"); strings.HasPrefix(path, optional.Value(c.PathPrefix)) {
 			arns = append(arns, arn)
 		}
 	}
@@ -84,7 +85,7 @@ func listAttached(c *call) (any, error) {
 	items, truncated, next, err := page(c, arns, func(s string) string { return s })
 	out := &attachedOutput{IsTruncated: truncated, Marker: next}
 	for _, arn := range items {
-		out.AttachedPolicies = append(out.AttachedPolicies, attachedPolicy{ptr(arn[strings.LastIndexByte(arn, '/')+1:]), &arn})
+		out.AttachedPolicies = append(out.AttachedPolicies, attachedPolicy{new(arn[strings.LastIndexByte(arn, '/')+1:]), &arn})
 	}
 	return out, err
 }
@@ -98,11 +99,11 @@ func createPolicy(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.iam.CreatePolicy(c.ctx, c.who.Account, deref(c.Path), *c.PolicyName, deref(c.Description), *c.PolicyDocument, tags)
+	p, err := c.iam.CreatePolicy(c.ctx, c.who.Account, optional.Value(c.Path), *c.PolicyName, optional.Value(c.Description), *c.PolicyDocument, tags)
 	if err != nil {
 		return nil, err
 	}
-	return &policyOutput{ptr(toPolicy(iam.ListedPolicy{Policy: p}, true))}, nil
+	return &policyOutput{new(toPolicy(iam.ListedPolicy{Policy: p}, true))}, nil
 }
 
 func getPolicy(c *call) (any, error) {
@@ -110,7 +111,7 @@ func getPolicy(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &policyOutput{ptr(toPolicy(iam.ListedPolicy{Policy: p, Attached: attached, Bounded: bounded}, true))}, nil
+	return &policyOutput{new(toPolicy(iam.ListedPolicy{Policy: p, Attached: attached, Bounded: bounded}, true))}, nil
 }
 
 func deletePolicy(c *call) (any, error) {
@@ -124,19 +125,19 @@ type policiesOutput struct {
 }
 
 func listPolicies(c *call) (any, error) {
-	scope, usage := deref(c.Scope), deref(c.PolicyUsageFilter)
+	scope, usage := optional.Value(c.Scope), optional.Value(c.PolicyUsageFilter)
 	if !slices.Contains([]string{"", "All", "AWS", "Local"}, scope) {
 		return nil, invalidChoice("scope", scope, "All, AWS, Local")
 	}
 	if !slices.Contains([]string{"", "PermissionsPolicy", "PermissionsBoundary"}, usage) {
 		return nil, invalidChoice("policyUsageFilter", usage, "PermissionsPolicy, PermissionsBoundary")
 	}
-	all, err := c.iam.Policies(c.ctx, c.who.Account, scope != "AWS", scope != "Local", deref(c.PathPrefix))
+	all, err := c.iam.Policies(c.ctx, c.who.Account, scope != "AWS", scope != "Local", optional.Value(c.PathPrefix))
 	if err != nil {
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(p iam.ListedPolicy) bool {
-		return deref(c.OnlyAttached) && p.Attached == 0 || usage == "PermissionsBoundary" && p.Bounded == 0
+		return optional.Value(c.OnlyAttached) && p.Attached == 0 || usage == "PermissionsBoundary" && p.Bounded == 0
 	})
 	items, truncated, next, err := page(c, all, func(p iam.ListedPolicy) string { return p.Name + " " + p.ARN() })
 	out := &policiesOutput{IsTruncated: truncated, Marker: next}
@@ -156,7 +157,7 @@ type versionOutput struct {
 }
 
 func toVersion(p *origami.Policy, v *origami.PolicyVersion, document bool) wireVersion {
-	w := wireVersion{VersionID: versionID(v.Number), IsDefault: ptr(p.Default == v.Number), CreateDate: &v.Created}
+	w := wireVersion{VersionID: versionID(v.Number), IsDefault: new(p.Default == v.Number), CreateDate: &v.Created}
 	if document {
 		w.Document = wireDocument(v.Document)
 	}
@@ -175,11 +176,11 @@ func (c *call) version() (int, error) {
 }
 
 func createVersion(c *call) (any, error) {
-	v, err := c.iam.CreatePolicyVersion(c.ctx, c.who.Account, *c.PolicyARN, *c.PolicyDocument, deref(c.SetAsDefault))
+	v, err := c.iam.CreatePolicyVersion(c.ctx, c.who.Account, *c.PolicyARN, *c.PolicyDocument, optional.Value(c.SetAsDefault))
 	if err != nil {
 		return nil, err
 	}
-	return &versionOutput{&wireVersion{VersionID: versionID(v.Number), IsDefault: ptr(deref(c.SetAsDefault)), CreateDate: &v.Created}}, nil
+	return &versionOutput{&wireVersion{VersionID: versionID(v.Number), IsDefault: new(optional.Value(c.SetAsDefault)), CreateDate: &v.Created}}, nil
 }
 
 func getVersion(c *call) (any, error) {
@@ -195,7 +196,7 @@ func getVersion(c *call) (any, error) {
 	if v == nil {
 		return nil, iam.NoVersion(*c.PolicyARN, n)
 	}
-	return &versionOutput{ptr(toVersion(p, v, true))}, nil
+	return &versionOutput{new(toVersion(p, v, true))}, nil
 }
 
 func deleteVersion(c *call) (any, error) {
@@ -251,7 +252,7 @@ type entity struct {
 }
 
 func listEntities(c *call) (any, error) {
-	filter, usage := deref(c.EntityFilter), deref(c.PolicyUsageFilter)
+	filter, usage := optional.Value(c.EntityFilter), optional.Value(c.PolicyUsageFilter)
 	kind, ok := map[string]origami.IdentityKind{
 		"": "", "User": origami.KindUser, "Group": origami.KindGroup, "Role": origami.KindRole,
 		"LocalManagedPolicy": "policy", "AWSManagedPolicy": "policy",
@@ -264,7 +265,7 @@ func listEntities(c *call) (any, error) {
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(i *origami.Identity) bool {
-		return kind != "" && i.Kind != kind || !strings.HasPrefix(i.Path, deref(c.PathPrefix))
+		return kind != "" && i.Kind != kind || !strings.HasPrefix(i.Path, optional.Value(c.PathPrefix))
 	})
 	key := func(i *origami.Identity) string { return i.Name + " " + string(i.Kind) }
 	slices.SortFunc(all, func(a, b *origami.Identity) int {

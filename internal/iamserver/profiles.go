@@ -3,6 +3,7 @@ package iamserver
 import (
 	"origami"
 	"origami/internal/iam"
+	"origami/internal/optional"
 	"origami/internal/policy"
 )
 
@@ -15,11 +16,11 @@ func createProfile(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.iam.CreateInstanceProfile(c.ctx, c.who.Account, deref(c.Path), *c.InstanceProfileName, tags)
+	p, err := c.iam.CreateInstanceProfile(c.ctx, c.who.Account, optional.Value(c.Path), *c.InstanceProfileName, tags)
 	if err != nil {
 		return nil, err
 	}
-	return &profileOutput{ptr(toProfile(iam.Profile{InstanceProfile: p}))}, nil
+	return &profileOutput{new(toProfile(iam.Profile{InstanceProfile: p}))}, nil
 }
 
 func getProfile(c *call) (any, error) {
@@ -27,7 +28,7 @@ func getProfile(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &profileOutput{ptr(toProfile(p))}, nil
+	return &profileOutput{new(toProfile(p))}, nil
 }
 
 func deleteProfile(c *call) (any, error) {
@@ -42,7 +43,7 @@ type profilesOutput struct {
 
 // listProfiles lists all, or those with a role.
 func listProfiles(c *call) (any, error) {
-	all, err := c.iam.InstanceProfiles(c.ctx, c.who.Account, deref(c.RoleName), deref(c.PathPrefix))
+	all, err := c.iam.InstanceProfiles(c.ctx, c.who.Account, optional.Value(c.RoleName), optional.Value(c.PathPrefix))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"origami"
 	"origami/internal/iam"
+	"origami/internal/optional"
 )
 
 // nothing is the answer of operations whose answer has an element and nothing
@@ -18,7 +19,7 @@ type nothing struct {
 
 // wireDocument is a policy document as answers have it: percent-encoded.
 func wireDocument(s string) *string {
-	return ptr(strings.ReplaceAll(url.QueryEscape(s), "+", "%20"))
+	return new(strings.ReplaceAll(url.QueryEscape(s), "+", "%20"))
 }
 
 type boundary struct {
@@ -30,7 +31,7 @@ func wireBoundary(arn string) *boundary {
 	if arn == "" {
 		return nil
 	}
-	return &boundary{ptr("Policy"), &arn}
+	return &boundary{new("Policy"), &arn}
 }
 
 type wireUser struct {
@@ -44,7 +45,7 @@ type wireUser struct {
 }
 
 func toUser(i *origami.Identity, whole bool) wireUser {
-	u := wireUser{Path: &i.Path, UserName: &i.Name, UserID: &i.ID, ARN: ptr(i.ARN()), CreateDate: &i.Created}
+	u := wireUser{Path: &i.Path, UserName: &i.Name, UserID: &i.ID, ARN: new(i.ARN()), CreateDate: &i.Created}
 	if whole {
 		u.Boundary, u.Tags = wireBoundary(i.Boundary), wireTags(i.Tags)
 	}
@@ -60,7 +61,7 @@ type wireGroup struct {
 }
 
 func toGroup(i *origami.Identity, _ bool) wireGroup {
-	return wireGroup{&i.Path, &i.Name, &i.ID, ptr(i.ARN()), &i.Created}
+	return wireGroup{&i.Path, &i.Name, &i.ID, new(i.ARN()), &i.Created}
 }
 
 type wireRole struct {
@@ -84,8 +85,8 @@ type lastUsed struct {
 
 func toRole(i *origami.Identity, whole bool) wireRole {
 	r := wireRole{
-		Path: &i.Path, RoleName: &i.Name, RoleID: &i.ID, ARN: ptr(i.ARN()), CreateDate: &i.Created,
-		Trust: wireDocument(i.Trust), Description: text(i.Description), MaxSession: ptr(int32(i.MaxSession / time.Second)),
+		Path: &i.Path, RoleName: &i.Name, RoleID: &i.ID, ARN: new(i.ARN()), CreateDate: &i.Created,
+		Trust: wireDocument(i.Trust), Description: optional.Text(i.Description), MaxSession: new(int32(i.MaxSession / time.Second)),
 	}
 	if whole {
 		r.Boundary, r.Tags, r.LastUsed = wireBoundary(i.Boundary), wireTags(i.Tags), &lastUsed{}
@@ -110,17 +111,17 @@ type wirePolicy struct {
 
 func toPolicy(p iam.ListedPolicy, whole bool) wirePolicy {
 	w := wirePolicy{
-		PolicyName: &p.Name, PolicyID: &p.ID, ARN: ptr(p.ARN()), Path: &p.Path, Default: versionID(p.Default),
-		Attachments: ptr(int32(p.Attached)), BoundaryUsage: ptr(int32(p.Bounded)), IsAttachable: ptr(true),
+		PolicyName: &p.Name, PolicyID: &p.ID, ARN: new(p.ARN()), Path: &p.Path, Default: versionID(p.Default),
+		Attachments: new(int32(p.Attached)), BoundaryUsage: new(int32(p.Bounded)), IsAttachable: new(true),
 		CreateDate: &p.Created, UpdateDate: &p.Updated,
 	}
 	if whole {
-		w.Description, w.Tags = text(p.Description), wireTags(p.Tags)
+		w.Description, w.Tags = optional.Text(p.Description), wireTags(p.Tags)
 	}
 	return w
 }
 
-func versionID(n int) *string { return ptr("v" + strconv.Itoa(n)) }
+func versionID(n int) *string { return new("v" + strconv.Itoa(n)) }
 
 type wireVersion struct {
 	Document   *string    `xml:"Document"`
@@ -140,7 +141,7 @@ type wireProfile struct {
 }
 
 func toProfile(p iam.Profile) wireProfile {
-	w := wireProfile{Path: &p.Path, Name: &p.Name, ID: &p.ID, ARN: ptr(p.ARN()), CreateDate: &p.Created, Tags: wireTags(p.Tags)}
+	w := wireProfile{Path: &p.Path, Name: &p.Name, ID: &p.ID, ARN: new(p.ARN()), CreateDate: &p.Created, Tags: wireTags(p.Tags)}
 	if p.Role != nil {
 		w.Roles = []wireRole{toRole(p.Role, false)}
 	}
@@ -157,9 +158,9 @@ type wireKey struct {
 
 // toKey shows a key; its secret only when it is made.
 func toKey(user string, k origami.AccessKey, secret bool) wireKey {
-	w := wireKey{UserName: text(user), ID: &k.ID, Status: ptr("Active"), CreateDate: &k.Created}
+	w := wireKey{UserName: optional.Text(user), ID: &k.ID, Status: new("Active"), CreateDate: &k.Created}
 	if k.Disabled {
-		w.Status = ptr("Inactive")
+		w.Status = new("Inactive")
 	}
 	if secret {
 		w.Secret = &k.Secret

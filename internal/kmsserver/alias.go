@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"origami/internal/kms"
+	"origami/internal/optional"
 )
 
 type aliasInput struct {
@@ -53,13 +54,13 @@ func (h *Handler) listAliases(ctx context.Context, a kms.Access, in *listAliases
 	if err != nil {
 		return nil, err
 	}
-	found, more, err := h.kms.ListAliases(ctx, a, value(in.KeyID), after, limitOf(in.Limit, defaultShortLimit))
+	found, more, err := h.kms.ListAliases(ctx, a, optional.Value(in.KeyID), after, limitOf(in.Limit, defaultShortLimit))
 	if err != nil {
 		return nil, err
 	}
 	out := &listAliasesOutput{Aliases: []aliasEntry{}, Truncated: &more}
 	for _, x := range found {
-		e := aliasEntry{Name: &x.Name, ARN: ptr(x.ARN()), Key: some(string(x.Key))}
+		e := aliasEntry{Name: &x.Name, ARN: new(x.ARN()), Key: optional.Text(x.Key)}
 		if !x.Created.IsZero() {
 			e.Created, e.Updated = &x.Created, &x.Updated
 		}

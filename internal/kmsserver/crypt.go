@@ -7,6 +7,7 @@ import (
 	"origami"
 	"origami/internal/awsjson"
 	"origami/internal/kms"
+	"origami/internal/optional"
 )
 
 type encryptInput struct {
@@ -28,12 +29,12 @@ func (h *Handler) encrypt(ctx context.Context, a kms.Access, in *encryptInput) (
 	if err := checkAlgorithm(in.Algorithm); err != nil {
 		return nil, err
 	}
-	a.GrantTokens, a.DryRun = in.GrantTokens, value(in.DryRun)
+	a.GrantTokens, a.DryRun = in.GrantTokens, optional.Value(in.DryRun)
 	c, err := h.kms.Encrypt(ctx, a, *in.KeyID, in.Plaintext, in.Context)
 	if err != nil {
 		return nil, err
 	}
-	return &encryptOutput{c.Blob, ptr(c.Key.ARN()), ptr(symmetric)}, nil
+	return &encryptOutput{c.Blob, new(c.Key.ARN()), new(symmetric)}, nil
 }
 
 type decryptInput struct {
@@ -66,12 +67,12 @@ func (h *Handler) decrypt(ctx context.Context, a kms.Access, in *decryptInput) (
 	if err := checkAlgorithm(in.Algorithm); err != nil {
 		return nil, err
 	}
-	a.GrantTokens, a.DryRun = in.GrantTokens, value(in.DryRun)
-	p, err := h.kms.Decrypt(ctx, a, value(in.KeyID), in.Blob, in.Context)
+	a.GrantTokens, a.DryRun = in.GrantTokens, optional.Value(in.DryRun)
+	p, err := h.kms.Decrypt(ctx, a, optional.Value(in.KeyID), in.Blob, in.Context)
 	if err != nil {
 		return nil, err
 	}
-	return &decryptOutput{ptr(p.Key.ARN()), p.Bytes, ptr(symmetric), &p.MaterialID}, nil
+	return &decryptOutput{new(p.Key.ARN()), p.Bytes, new(symmetric), &p.MaterialID}, nil
 }
 
 // missing refuses a request without a member that the model does not demand.
@@ -117,16 +118,16 @@ func (h *Handler) generate(ctx context.Context, a kms.Access, in *generateDataKe
 	if (in.Bytes == nil) == (in.Spec == nil) {
 		return nil, origami.Errorf(kms.CodeValidation, "Please specify either number of bytes or key spec.")
 	}
-	n := int(value(in.Bytes))
+	n := int(optional.Value(in.Bytes))
 	if in.Spec != nil {
 		n = map[string]int{"AES_256": 32, "AES_128": 16}[*in.Spec]
 	}
-	a.GrantTokens, a.DryRun = in.GrantTokens, value(in.DryRun)
+	a.GrantTokens, a.DryRun = in.GrantTokens, optional.Value(in.DryRun)
 	c, plain, err := h.kms.GenerateDataKey(ctx, a, action, *in.KeyID, n, in.Context)
 	if err != nil {
 		return nil, err
 	}
-	return &generateDataKeyOutput{c.Blob, plain, ptr(c.Key.ARN()), &c.MaterialID}, nil
+	return &generateDataKeyOutput{c.Blob, plain, new(c.Key.ARN()), &c.MaterialID}, nil
 }
 
 type reEncryptInput struct {
@@ -164,15 +165,15 @@ func (h *Handler) reEncrypt(ctx context.Context, a kms.Access, in *reEncryptInpu
 			return nil, err
 		}
 	}
-	a.GrantTokens, a.DryRun = in.GrantTokens, value(in.DryRun)
+	a.GrantTokens, a.DryRun = in.GrantTokens, optional.Value(in.DryRun)
 	from, to, err := h.kms.ReEncrypt(ctx, a, kms.ReEncryption{
-		Blob: in.Blob, Source: value(in.Source), Context: in.Context, Destination: *in.Destination, NewContext: in.NewContext,
+		Blob: in.Blob, Source: optional.Value(in.Source), Context: in.Context, Destination: *in.Destination, NewContext: in.NewContext,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &reEncryptOutput{
-		to.Blob, ptr(from.Key.ARN()), ptr(to.Key.ARN()), ptr(symmetric), ptr(symmetric), &from.MaterialID, &to.MaterialID,
+		to.Blob, new(from.Key.ARN()), new(to.Key.ARN()), new(symmetric), new(symmetric), &from.MaterialID, &to.MaterialID,
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"origami"
 	"origami/internal/kms"
+	"origami/internal/optional"
 )
 
 type scheduleKeyDeletionInput struct {
@@ -21,11 +22,11 @@ type scheduleKeyDeletionOutput struct {
 }
 
 func (h *Handler) scheduleKeyDeletion(ctx context.Context, a kms.Access, in *scheduleKeyDeletionInput) (*scheduleKeyDeletionOutput, error) {
-	k, err := h.kms.ScheduleKeyDeletion(ctx, a, *in.KeyID, int(value(in.Days)))
+	k, err := h.kms.ScheduleKeyDeletion(ctx, a, *in.KeyID, int(optional.Value(in.Days)))
 	if err != nil {
 		return nil, err
 	}
-	out := &scheduleKeyDeletionOutput{KeyID: ptr(k.ARN()), State: ptr(string(k.State)), Days: ptr(int32(k.DeletionDays))}
+	out := &scheduleKeyDeletionOutput{KeyID: new(k.ARN()), State: new(string(k.State)), Days: new(int32(k.DeletionDays))}
 	if k.State == origami.KMSKeyPendingDeletion {
 		out.Deletion = &k.Deletion
 	}
@@ -41,5 +42,5 @@ func (h *Handler) cancelKeyDeletion(ctx context.Context, a kms.Access, in *keyIn
 	if err != nil {
 		return nil, err
 	}
-	return &keyIDOutput{ptr(k.ARN())}, nil
+	return &keyIDOutput{new(k.ARN())}, nil
 }

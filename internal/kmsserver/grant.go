@@ -7,6 +7,7 @@ import (
 	"origami"
 	"origami/internal/awsjson"
 	"origami/internal/kms"
+	"origami/internal/optional"
 )
 
 type grantConstraints struct {
@@ -42,7 +43,7 @@ func (h *Handler) createGrant(ctx context.Context, a kms.Access, in *createGrant
 		return nil, unsupported("RetiringServicePrincipal")
 	}
 	g := kms.NewGrant{
-		Key: *in.KeyID, Name: value(in.Name), Grantee: *in.Grantee, Retiring: value(in.Retiring), Operations: in.Operations,
+		Key: *in.KeyID, Name: optional.Value(in.Name), Grantee: *in.Grantee, Retiring: optional.Value(in.Retiring), Operations: in.Operations,
 	}
 	if c := in.Constraints; c != nil {
 		if c.Source {
@@ -50,7 +51,7 @@ func (h *Handler) createGrant(ctx context.Context, a kms.Access, in *createGrant
 		}
 		g.ContextSubset, g.ContextEquals = c.Subset, c.Equals
 	}
-	a.GrantTokens, a.DryRun = in.GrantTokens, value(in.DryRun)
+	a.GrantTokens, a.DryRun = in.GrantTokens, optional.Value(in.DryRun)
 	id, token, err := h.kms.CreateGrant(ctx, a, g)
 	if err != nil {
 		return nil, err
@@ -73,8 +74,8 @@ type grantEntry struct {
 func entryOf(g *origami.KMSGrant) grantEntry {
 	key := (&origami.KMSKey{ID: g.Key, Region: g.Region, Owner: g.Owner}).ARN()
 	e := grantEntry{
-		KeyID: &key, ID: &g.ID, Name: some(g.Name), Created: &g.Created, Grantee: &g.Grantee, Retiring: some(g.Retiring),
-		Issuer: ptr("arn:aws:iam::" + string(g.Issuer) + ":root"), Operations: g.Operations,
+		KeyID: &key, ID: &g.ID, Name: optional.Text(g.Name), Created: &g.Created, Grantee: &g.Grantee, Retiring: optional.Text(g.Retiring),
+		Issuer: new("arn:aws:iam::" + string(g.Issuer) + ":root"), Operations: g.Operations,
 	}
 	if g.ContextSubset != nil || g.ContextEquals != nil {
 		e.Constraints = &grantConstraints{Subset: g.ContextSubset, Equals: g.ContextEquals}
@@ -106,7 +107,7 @@ func (h *Handler) listGrants(ctx context.Context, a kms.Access, in *listGrantsIn
 	if err != nil {
 		return nil, err
 	}
-	found, more, err := h.kms.ListGrants(ctx, a, *in.KeyID, kms.GrantFilter{ID: value(in.ID), Grantee: value(in.Grantee)},
+	found, more, err := h.kms.ListGrants(ctx, a, *in.KeyID, kms.GrantFilter{ID: optional.Value(in.ID), Grantee: optional.Value(in.Grantee)},
 		after, limitOf(in.Limit, defaultShortLimit))
 	if err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ type revokeGrantInput struct {
 }
 
 func (h *Handler) revokeGrant(ctx context.Context, a kms.Access, in *revokeGrantInput) (*nothing, error) {
-	a.DryRun = value(in.DryRun)
+	a.DryRun = optional.Value(in.DryRun)
 	return &nothing{}, h.kms.RevokeGrant(ctx, a, *in.KeyID, *in.ID)
 }
 
@@ -167,6 +168,6 @@ type retireGrantInput struct {
 }
 
 func (h *Handler) retireGrant(ctx context.Context, a kms.Access, in *retireGrantInput) (*nothing, error) {
-	a.DryRun = value(in.DryRun)
-	return &nothing{}, h.kms.RetireGrant(ctx, a, value(in.Token), value(in.KeyID), value(in.ID))
+	a.DryRun = optional.Value(in.DryRun)
+	return &nothing{}, h.kms.RetireGrant(ctx, a, optional.Value(in.Token), optional.Value(in.KeyID), optional.Value(in.ID))
 }

@@ -7,6 +7,7 @@ import (
 	"origami"
 	"origami/internal/awsjson"
 	"origami/internal/kms"
+	"origami/internal/optional"
 )
 
 // keyMetadata is what is told about a key.
@@ -48,16 +49,16 @@ func metadataOf(k *origami.KMSKey, family *kms.Relatives) *keyMetadata {
 		manager = "AWS"
 	}
 	m := &keyMetadata{
-		Account: ptr(string(k.Owner)), KeyID: ptr(string(k.ID)), ARN: ptr(k.ARN()), Created: &k.Created,
-		Enabled: ptr(k.State == origami.KMSKeyEnabled), Description: &k.Description, Usage: ptr("ENCRYPT_DECRYPT"),
-		State: ptr(string(k.State)), Origin: ptr("AWS_KMS"), Manager: &manager, OldSpec: ptr(symmetric), Spec: ptr(symmetric),
-		Algorithms: []string{symmetric}, MultiRegion: ptr(k.Primary != ""), MaterialID: &k.MaterialID,
+		Account: new(string(k.Owner)), KeyID: new(string(k.ID)), ARN: new(k.ARN()), Created: &k.Created,
+		Enabled: new(k.State == origami.KMSKeyEnabled), Description: &k.Description, Usage: new("ENCRYPT_DECRYPT"),
+		State: new(string(k.State)), Origin: new("AWS_KMS"), Manager: &manager, OldSpec: new(symmetric), Spec: new(symmetric),
+		Algorithms: []string{symmetric}, MultiRegion: new(k.Primary != ""), MaterialID: &k.MaterialID,
 	}
 	if k.State == origami.KMSKeyPendingDeletion {
 		m.Deletion = &k.Deletion
 	}
 	if k.State == origami.KMSKeyPendingReplicaDeletion {
-		m.Window = ptr(int32(k.DeletionDays))
+		m.Window = new(int32(k.DeletionDays))
 	}
 	if family != nil {
 		m.MultiRegionSetup = multiRegionOf(k, family)
@@ -67,14 +68,14 @@ func metadataOf(k *origami.KMSKey, family *kms.Relatives) *keyMetadata {
 
 func multiRegionOf(k *origami.KMSKey, family *kms.Relatives) *multiRegion {
 	one := func(k *origami.KMSKey) multiRegionKey {
-		return multiRegionKey{ptr(k.ARN()), ptr(string(k.Region))}
+		return multiRegionKey{new(k.ARN()), new(string(k.Region))}
 	}
-	m := &multiRegion{Type: ptr("PRIMARY"), Replicas: []multiRegionKey{}}
+	m := &multiRegion{Type: new("PRIMARY"), Replicas: []multiRegionKey{}}
 	if k.Replica() {
-		m.Type = ptr("REPLICA")
+		m.Type = new("REPLICA")
 	}
 	if family.Primary != nil {
-		m.Primary = ptr(one(family.Primary))
+		m.Primary = new(one(family.Primary))
 	}
 	for _, r := range family.Replicas {
 		m.Replicas = append(m.Replicas, one(r))
@@ -109,8 +110,8 @@ func (h *Handler) createKey(ctx context.Context, a kms.Access, in *createKeyInpu
 		return nil, err
 	}
 	k, err := h.kms.CreateKey(ctx, a, kms.NewKey{
-		Policy: value(in.Policy), BypassLockoutCheck: value(in.Bypass), Description: value(in.Description), Tags: tags,
-		MultiRegion: value(in.MultiRegion),
+		Policy: optional.Value(in.Policy), BypassLockoutCheck: optional.Value(in.Bypass), Description: optional.Value(in.Description), Tags: tags,
+		MultiRegion: optional.Value(in.MultiRegion),
 	})
 	if err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func (in *createKeyInput) checkKind() error {
 	case in.Spec != nil && in.OldSpec != nil:
 		return origami.Errorf(kms.CodeValidation, "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
 	}
-	spec, usage := symmetric, value(in.Usage)
+	spec, usage := symmetric, optional.Value(in.Usage)
 	if in.Spec != nil {
 		spec = *in.Spec
 	}
@@ -215,7 +216,7 @@ func (h *Handler) listKeys(ctx context.Context, a kms.Access, in *listKeysInput)
 	}
 	out := &listKeysOutput{Keys: []keyEntry{}, Truncated: &more}
 	for _, k := range keys {
-		out.Keys = append(out.Keys, keyEntry{ptr(string(k.ID)), ptr(k.ARN())})
+		out.Keys = append(out.Keys, keyEntry{new(string(k.ID)), new(k.ARN())})
 		after = string(k.ID)
 	}
 	out.NextMarker = formatMarker("keys", after, more)

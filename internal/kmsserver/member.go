@@ -8,26 +8,6 @@ import (
 	"origami/internal/kms"
 )
 
-// value is what p points to, or the zero value.
-func value[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
-
-// some is a pointer to v, or nil if v is the zero value.
-func some[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
-}
-
-func ptr[T any](v T) *T { return &v }
-
 // unsupported refuses a member that is known and not served.
 func unsupported(name string) error {
 	return origami.Errorf(kms.CodeUnsupported, "The parameter %s is not supported by this service.", name)
@@ -65,7 +45,7 @@ func formatMarker(list, after string, more bool) *string {
 	if !more {
 		return nil
 	}
-	return ptr(markerEncoding.EncodeToString([]byte("1 " + list + " " + after)))
+	return new(markerEncoding.EncodeToString([]byte("1 " + list + " " + after)))
 }
 
 func parseMarker(list string, marker *string) (string, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"origami/internal/kms"
+	"origami/internal/optional"
 )
 
 type getKeyPolicyInput struct {
@@ -17,11 +18,11 @@ type getKeyPolicyOutput struct {
 }
 
 func (h *Handler) getKeyPolicy(ctx context.Context, a kms.Access, in *getKeyPolicyInput) (*getKeyPolicyOutput, error) {
-	text, err := h.kms.GetKeyPolicy(ctx, a, *in.KeyID, value(in.Name))
+	text, err := h.kms.GetKeyPolicy(ctx, a, *in.KeyID, optional.Value(in.Name))
 	if err != nil {
 		return nil, err
 	}
-	return &getKeyPolicyOutput{&text, ptr(kms.PolicyName)}, nil
+	return &getKeyPolicyOutput{&text, new(kms.PolicyName)}, nil
 }
 
 type putKeyPolicyInput struct {
@@ -32,7 +33,7 @@ type putKeyPolicyInput struct {
 }
 
 func (h *Handler) putKeyPolicy(ctx context.Context, a kms.Access, in *putKeyPolicyInput) (*nothing, error) {
-	return &nothing{}, h.kms.PutKeyPolicy(ctx, a, *in.KeyID, value(in.Name), *in.Policy, value(in.Bypass))
+	return &nothing{}, h.kms.PutKeyPolicy(ctx, a, *in.KeyID, optional.Value(in.Name), *in.Policy, optional.Value(in.Bypass))
 }
 
 type listKeyPoliciesInput struct {
@@ -54,5 +55,5 @@ func (h *Handler) listKeyPolicies(ctx context.Context, a kms.Access, in *listKey
 	if err := h.kms.ListKeyPolicies(ctx, a, *in.KeyID); err != nil {
 		return nil, err
 	}
-	return &listKeyPoliciesOutput{[]string{kms.PolicyName}, ptr(false)}, nil
+	return &listKeyPoliciesOutput{[]string{kms.PolicyName}, new(false)}, nil
 }

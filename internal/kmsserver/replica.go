@@ -5,6 +5,7 @@ import (
 
 	"origami"
 	"origami/internal/kms"
+	"origami/internal/optional"
 )
 
 type replicateKeyInput struct {
@@ -28,8 +29,8 @@ func (h *Handler) replicateKey(ctx context.Context, a kms.Access, in *replicateK
 		return nil, err
 	}
 	k, family, err := h.kms.ReplicateKey(ctx, a, kms.Replication{
-		Key: *in.KeyID, Region: origami.Region(*in.Region), Policy: value(in.Policy), BypassLockoutCheck: value(in.Bypass),
-		Description: value(in.Description), Tags: tags,
+		Key: *in.KeyID, Region: origami.Region(*in.Region), Policy: optional.Value(in.Policy), BypassLockoutCheck: optional.Value(in.Bypass),
+		Description: optional.Value(in.Description), Tags: tags,
 	})
 	if err != nil {
 		return nil, err

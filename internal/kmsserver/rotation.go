@@ -7,6 +7,7 @@ import (
 
 	"origami"
 	"origami/internal/kms"
+	"origami/internal/optional"
 )
 
 type enableKeyRotationInput struct {
@@ -15,7 +16,7 @@ type enableKeyRotationInput struct {
 }
 
 func (h *Handler) enableKeyRotation(ctx context.Context, a kms.Access, in *enableKeyRotationInput) (*nothing, error) {
-	return &nothing{}, h.kms.EnableKeyRotation(ctx, a, *in.KeyID, int(value(in.Days)))
+	return &nothing{}, h.kms.EnableKeyRotation(ctx, a, *in.KeyID, int(optional.Value(in.Days)))
 }
 
 func (h *Handler) disableKeyRotation(ctx context.Context, a kms.Access, in *keyInput) (*nothing, error) {
@@ -34,9 +35,9 @@ func (h *Handler) getKeyRotationStatus(ctx context.Context, a kms.Access, in *ke
 	if err != nil {
 		return nil, err
 	}
-	out := &getKeyRotationStatusOutput{Enabled: ptr(k.RotationDays > 0), KeyID: ptr(string(k.ID))}
+	out := &getKeyRotationStatusOutput{Enabled: new(k.RotationDays > 0), KeyID: new(string(k.ID))}
 	if k.RotationDays > 0 {
-		out.Days, out.Next = ptr(int32(k.RotationDays)), &k.NextRotation
+		out.Days, out.Next = new(int32(k.RotationDays)), &k.NextRotation
 	}
 	return out, nil
 }
@@ -46,7 +47,7 @@ func (h *Handler) rotateKeyOnDemand(ctx context.Context, a kms.Access, in *keyIn
 	if err != nil {
 		return nil, err
 	}
-	return &keyIDOutput{ptr(string(k.ID))}, nil
+	return &keyIDOutput{new(string(k.ID))}, nil
 }
 
 type listKeyRotationsInput struct {
@@ -87,7 +88,7 @@ func (h *Handler) listKeyRotations(ctx context.Context, a kms.Access, in *listKe
 	}
 	out, more := &listKeyRotationsOutput{Rotations: []rotationEntry{}}, false
 	for _, m := range rows {
-		if m.Number <= from || m.Reason == "" && value(in.Include) != "ALL_KEY_MATERIAL" {
+		if m.Number <= from || m.Reason == "" && optional.Value(in.Include) != "ALL_KEY_MATERIAL" {
 			continue
 		}
 		if more = len(out.Rotations) == limitOf(in.Limit, defaultLimit); more {
@@ -105,7 +106,7 @@ func rotationOf(k *origami.KMSKey, m *origami.KMSMaterial) rotationEntry {
 	if m.Number == k.Material {
 		state = "CURRENT"
 	}
-	e := rotationEntry{KeyID: ptr(string(k.ID)), MaterialID: &m.ID, State: &state}
+	e := rotationEntry{KeyID: new(string(k.ID)), MaterialID: &m.ID, State: &state}
 	if m.Reason != "" {
 		e.Date, e.Type = &m.Created, &m.Reason
 	}

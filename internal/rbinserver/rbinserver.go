@@ -16,6 +16,7 @@ import (
 	"origami"
 	"origami/internal/iam"
 	"origami/internal/metadb"
+	"origami/internal/optional"
 	"origami/internal/policy"
 	"origami/internal/restjson"
 )
@@ -75,13 +76,13 @@ func authorizer(ask func(context.Context, origami.Caller, string, ...iam.Resourc
 		case named:
 			r.ARN = ruleARN(who.Region, who.Account, origami.RuleID(in.rule()))
 		case *createRuleInput:
-			r.Keys.Set("rbin:Request/ResourceType", string(deref(in.ResourceType)))
+			r.Keys.Set("rbin:Request/ResourceType", string(optional.Value(in.ResourceType)))
 			for _, t := range in.Tags {
 				r.Keys.Set("aws:TagKeys", t.Key)
 				r.Keys.Set("aws:RequestTag/"+t.Key, t.Value)
 			}
 		case *listRulesInput:
-			r.Keys.Set("rbin:Request/ResourceType", string(deref(in.ResourceType)))
+			r.Keys.Set("rbin:Request/ResourceType", string(optional.Value(in.ResourceType)))
 		}
 		return ask(ctx, who, action, r)
 	}
@@ -145,24 +146,6 @@ func (s *server) change(ctx context.Context, f func(tx *metadb.Tx) (*origami.Ret
 		return err
 	})
 	return r, err
-}
-
-// deref returns what p points to, or the zero value.
-func deref[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
-
-// text returns a pointer to a string of any kind, or nil for an empty one.
-func text[S ~string](s S) *string {
-	if s == "" {
-		return nil
-	}
-	t := string(s)
-	return &t
 }
 
 // sameTags reports whether two lists have the same tags, in any order.

@@ -7,6 +7,7 @@ import (
 
 	"origami"
 	"origami/internal/metadb"
+	"origami/internal/optional"
 	"origami/internal/rbin"
 )
 
@@ -27,7 +28,7 @@ type createRuleOutput struct {
 
 // createRule makes a rule.
 func (s *server) createRule(ctx context.Context, who origami.Caller, in *createRuleInput) (*createRuleOutput, error) {
-	r := origami.RetentionRule{Kind: *in.ResourceType, Description: deref(in.Description)}
+	r := origami.RetentionRule{Kind: *in.ResourceType, Description: optional.Value(in.Description)}
 	var err error
 	if r.Days, err = in.RetentionPeriod.days(); err != nil {
 		return nil, err
@@ -58,7 +59,7 @@ type ruleInput struct {
 	Identifier *string `uri:"identifier"`
 }
 
-func (in *ruleInput) rule() string { return deref(in.Identifier) }
+func (in *ruleInput) rule() string { return optional.Value(in.Identifier) }
 
 // getRule tells about a rule.
 func (s *server) getRule(ctx context.Context, who origami.Caller, in *ruleInput) (*ruleOutput, error) {
@@ -94,7 +95,7 @@ type updateRuleInput struct {
 	RetentionPeriod     *retention
 }
 
-func (in *updateRuleInput) rule() string { return deref(in.Identifier) }
+func (in *updateRuleInput) rule() string { return optional.Value(in.Identifier) }
 
 // updateRule changes a rule.
 func (s *server) updateRule(ctx context.Context, who origami.Caller, in *updateRuleInput) (*ruleOutput, error) {
@@ -134,7 +135,7 @@ type lockRuleInput struct {
 	LockConfiguration *lockConfiguration `required:"true"`
 }
 
-func (in *lockRuleInput) rule() string { return deref(in.Identifier) }
+func (in *lockRuleInput) rule() string { return optional.Value(in.Identifier) }
 
 // lockRule locks a rule.
 func (s *server) lockRule(ctx context.Context, who origami.Caller, in *lockRuleInput) (*ruleOutput, error) {
@@ -202,7 +203,7 @@ func (s *server) listRules(ctx context.Context, who origami.Caller, in *listRule
 		limit = int(*in.MaxResults)
 	}
 	q := metadb.Query{Region: who.Region, Viewer: who.Account}
-	if deref(in.NextToken) != "" {
+	if optional.Value(in.NextToken) != "" {
 		after, err := s.openPage(who, asked, *in.NextToken)
 		if err != nil {
 			return nil, err
@@ -223,8 +224,8 @@ func (s *server) listRules(ctx context.Context, who origami.Caller, in *listRule
 				out.NextToken = s.pageToken(who, asked, origami.RuleID(*out.Rules[n-1].Identifier))
 				return nil
 			}
-			out.Rules = append(out.Rules, ruleSummary{text(r.Description), text(r.ID), text(r.Lock(s.now())), wireRetention(r),
-				text(ruleARN(r.Region, r.Owner, r.ID))})
+			out.Rules = append(out.Rules, ruleSummary{optional.Text(r.Description), optional.Text(r.ID), optional.Text(r.Lock(s.now())), wireRetention(r),
+				optional.Text(ruleARN(r.Region, r.Owner, r.ID))})
 		}
 		return nil
 	})
@@ -246,7 +247,7 @@ func (s *server) ruleFilter(in *listRulesInput) (func(*origami.RetentionRule) bo
 	default:
 		return nil, invalid("The resource type %.64q is not known.", string(*in.ResourceType))
 	}
-	switch deref(in.LockState) {
+	switch optional.Value(in.LockState) {
 	case "", origami.RuleLocked, origami.RulePendingUnlock, origami.RuleUnlocked:
 	default:
 		return nil, invalid("The lock state %.64q is not known.", string(*in.LockState))

@@ -6,6 +6,7 @@ import (
 
 	"origami"
 	"origami/internal/metadb"
+	"origami/internal/optional"
 	"origami/internal/rbin"
 )
 
@@ -69,4 +70,4 @@ func (in *tagResourceInput) rule() string         { return lastPart(in.ResourceA
 func (in *untagResourceInput) rule() string       { return lastPart(in.ResourceArn) }
 func (in *listTagsForResourceInput) rule() string { return lastPart(in.ResourceArn) }
 
-func lastPart(arn *string) string { return path.Base(deref(arn)) }
+func lastPart(arn *string) string { return path.Base(optional.Value(arn)) }

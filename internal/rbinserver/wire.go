@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"origami"
+	"origami/internal/optional"
 	"origami/internal/restjson"
 )
 
@@ -64,7 +65,7 @@ func parseResourceTags(in []resourceTag) ([]origami.ResourceTag, error) {
 		if t.ResourceTagKey == nil {
 			return nil, invalid("A resource tag must have a key.")
 		}
-		out = append(out, origami.ResourceTag{Key: *t.ResourceTagKey, Value: deref(t.ResourceTagValue)})
+		out = append(out, origami.ResourceTag{Key: *t.ResourceTagKey, Value: optional.Value(t.ResourceTagValue)})
 	}
 	return out, nil
 }
@@ -117,9 +118,9 @@ type ruleOutput struct {
 
 func (s *server) wireRule(r *origami.RetentionRule) *ruleOutput {
 	out := &ruleOutput{
-		Description: text(r.Description), ExcludeResourceTags: wireResourceTags(r.Exclude), Identifier: text(r.ID),
-		LockState: text(r.Lock(s.now())), ResourceTags: wireResourceTags(r.Include), ResourceType: text(r.Kind),
-		RetentionPeriod: wireRetention(r), RuleArn: text(ruleARN(r.Region, r.Owner, r.ID)), Status: "available",
+		Description: optional.Text(r.Description), ExcludeResourceTags: wireResourceTags(r.Exclude), Identifier: optional.Text(r.ID),
+		LockState: optional.Text(r.Lock(s.now())), ResourceTags: wireResourceTags(r.Include), ResourceType: optional.Text(r.Kind),
+		RetentionPeriod: wireRetention(r), RuleArn: optional.Text(ruleARN(r.Region, r.Owner, r.ID)), Status: "available",
 	}
 	if out.LockState != nil {
 		delay, unit := int32(r.UnlockDelay), days

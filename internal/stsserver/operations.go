@@ -7,6 +7,7 @@ import (
 
 	"origami"
 	"origami/internal/iam"
+	"origami/internal/optional"
 )
 
 type getCallerIdentityInput struct{}
@@ -85,11 +86,11 @@ func (h *Handler) assumeRole(ctx context.Context, who origami.Caller, in *assume
 		}
 	}
 	spec := iam.AssumeSpec{
-		Role: *in.RoleARN, Session: *in.RoleSessionName, ExternalID: deref(in.ExternalID), Policy: deref(in.Policy),
-		Duration: time.Duration(deref(in.DurationSeconds)) * time.Second,
+		Role: *in.RoleARN, Session: *in.RoleSessionName, ExternalID: optional.Value(in.ExternalID), Policy: optional.Value(in.Policy),
+		Duration: time.Duration(optional.Value(in.DurationSeconds)) * time.Second,
 	}
 	for _, p := range in.PolicyARNs {
-		spec.Managed = append(spec.Managed, deref(p.ARN))
+		spec.Managed = append(spec.Managed, optional.Value(p.ARN))
 	}
 	made, err := h.Accounts.AssumeRole(ctx, who, spec)
 	if err != nil {
@@ -105,14 +106,6 @@ func (h *Handler) assumeRole(ctx context.Context, who origami.Caller, in *assume
 
 func unsupported(parameter string) error {
 	return origami.Errorf(origami.CodeUnsupportedOperation, "The parameter %s is not supported by this service.", parameter)
-}
-
-func deref[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
 }
 
 type getSessionTokenInput struct {
@@ -131,7 +124,7 @@ func (h *Handler) getSessionToken(ctx context.Context, who origami.Caller, in *g
 	if in.SerialNumber != nil || in.TokenCode != nil {
 		return nil, unsupported("SerialNumber")
 	}
-	made, err := h.Accounts.SessionOf(ctx, who, time.Duration(deref(in.DurationSeconds))*time.Second)
+	made, err := h.Accounts.SessionOf(ctx, who, time.Duration(optional.Value(in.DurationSeconds))*time.Second)
 	if err != nil {
 		return nil, err
 	}

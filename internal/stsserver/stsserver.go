@@ -4,28 +4,29 @@ package stsserver
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"net/url"
 
 	"origami"
 	"origami/internal/awsquery"
 	"origami/internal/iam"
+	"origami/internal/queryapi"
 )
 
 // Version is the API version that is served.
 const Version = "2011-06-15"
 
-const namespace = "https://sts.amazonaws.com/doc/" + Version + "/"
-
-// known lists the operations of STS that are not served.
-var known = map[string]bool{
-	"AssumeRoleWithSAML":        true,
-	"AssumeRoleWithWebIdentity": true,
-	"AssumeRoot":                true,
-	"GetDelegatedAccessToken":   true,
-	"GetFederationToken":        true,
-	"GetWebIdentityToken":       true,
+// api is what STS has in common with other query services.
+var api = &queryapi.API{
+	Name: "AWSSecurityTokenService", Version: Version,
+	Namespace: "https://sts.amazonaws.com/doc/" + Version + "/",
+	Unserved: map[string]bool{
+		"AssumeRoleWithSAML":        true,
+		"AssumeRoleWithWebIdentity": true,
+		"AssumeRoot":                true,
+		"GetDelegatedAccessToken":   true,
+		"GetFederationToken":        true,
+		"GetWebIdentityToken":       true,
+	},
 }
 
 // Handler serves STS to authenticated callers. It is safe for concurrent use.
@@ -62,69 +63,25 @@ var operations = map[string]operation{
 func (h *Handler) ServeAWS(w http.ResponseWriter, r *http.Request, who origami.Caller) error {
 	form, err := awsquery.ParseRequest(r)
 	if err != nil {
-		return wireError(err)
+		return queryapi.Refusal(err)
 	}
-	o, err := findOperation(form)
+	name, o, err := queryapi.Find(api, form, operations)
 	if err != nil {
 		return err
 	}
 	in := o.newInput()
 	if _, err := awsquery.Query.Decode(form, in, nil); err != nil {
-		return wireError(err)
+		return queryapi.Refusal(err)
 	}
 	out, err := o.call(h, r.Context(), who, in)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", awsquery.ContentType)
-	// An error of the writer means that the client is gone.
-	_ = awsquery.Query.Encode(w, awsquery.Response{
-		Operation: form.Get("Action"), Namespace: namespace, RequestID: who.Request, Body: out,
-	})
+	api.WriteAnswer(w, name, who.Request, out)
 	return nil
-}
-
-// findOperation finds the operation that a request names.
-func findOperation(form url.Values) (operation, error) {
-	action, version := form.Get("Action"), form.Get("Version")
-	switch {
-	case action == "":
-		return operation{}, origami.Errorf(origami.CodeMissingAction, "The request must contain the parameter Action")
-	case version == "":
-		return operation{}, origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter Version")
-	case version != Version:
-		return operation{}, origami.Errorf(origami.CodeNoSuchVersion, "The requested version (%.64s) of service AWSSecurityTokenService does not exist", version)
-	case known[action]:
-		return operation{}, origami.Errorf(origami.CodeUnsupportedOperation, "The operation %s is not supported by this service.", action)
-	}
-	o, ok := operations[action]
-	if !ok {
-		return o, origami.Errorf(origami.CodeInvalidAction, "Could not find operation %.128s for version %s", action, Version)
-	}
-	return o, nil
 }
 
 // WriteError writes the error document of STS.
 func (h *Handler) WriteError(w http.ResponseWriter, request string, e *origami.Error) {
-	status := e.Status()
-	w.Header().Set("Content-Type", awsquery.ContentType)
-	w.WriteHeader(status)
-	// An error of the writer means that the client is gone.
-	_ = awsquery.Query.EncodeError(w, awsquery.ErrorResponse{
-		Code: string(e.Code), Message: e.Message, RequestID: request, Namespace: namespace,
-		Receiver: status >= http.StatusInternalServerError,
-	})
-}
-
-// wireError gives an error of the codec its place in our vocabulary.
-func wireError(err error) error {
-	var e *awsquery.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	code := origami.Code(e.Code)
-	if code == origami.CodeMissingParameter || code == origami.CodeInvalidParameterValue {
-		code = "ValidationError"
-	}
-	return &origami.Error{Code: code, Message: e.Message}
+	api.WriteError(w, request, e)
 }

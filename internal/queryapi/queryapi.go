@@ -1,0 +1,82 @@
+// Package queryapi serves what the APIs of the AWS query protocol have in
+// common, STS and IAM among them: which operation a request names, and the
+// documents of answers and errors. The codec below it is package awsquery; EC2
+// has a dialect and a door of its own.
+package queryapi
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"origami"
+	"origami/internal/awsquery"
+)
+
+// CodeValidation is the code for parameters that are not as they must be.
+const CodeValidation origami.Code = "ValidationError"
+
+// API is one service as its model names it.
+type API struct {
+	Name      string          // as errors name it: "AWSSecurityTokenService"
+	Version   string          // that is served
+	Namespace string          // of answers
+	Unserved  map[string]bool // the operations that the API has and we do not
+}
+
+// Find finds the operation that a request names among those that are served.
+func Find[Op any](a *API, form url.Values, served map[string]Op) (name string, op Op, err error) {
+	name, version := form.Get("Action"), form.Get("Version")
+	switch {
+	case name == "":
+		err = origami.Errorf(origami.CodeMissingAction, "The request must contain the parameter Action")
+	case version == "":
+		err = origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter Version")
+	case version != a.Version:
+		err = origami.Errorf(origami.CodeNoSuchVersion, "The requested version (%.64s) of service %s does not exist", version, a.Name)
+	}
+	if err != nil {
+		return "", op, err
+	}
+	op, ok := served[name]
+	switch {
+	case ok:
+		return name, op, nil
+	case a.Unserved[name]:
+		return "", op, origami.Errorf(origami.CodeUnsupportedOperation, "The operation %s is not supported by this service.", name)
+	}
+	return "", op, origami.Errorf(origami.CodeInvalidAction, "Could not find operation %.128s for version %s", name, a.Version)
+}
+
+// WriteAnswer writes the answer of an operation.
+func (a *API) WriteAnswer(w http.ResponseWriter, operation, request string, out any) {
+	w.Header().Set("Content-Type", awsquery.ContentType)
+	// An error of the writer means that the client is gone.
+	_ = awsquery.Query.Encode(w, awsquery.Response{Operation: operation, Namespace: a.Namespace, RequestID: request, Body: out})
+}
+
+// WriteError writes an error document with the status of the error.
+func (a *API) WriteError(w http.ResponseWriter, request string, e *origami.Error) {
+	status := e.Status()
+	w.Header().Set("Content-Type", awsquery.ContentType)
+	w.WriteHeader(status)
+	// An error of the writer means that the client is gone.
+	_ = awsquery.Query.EncodeError(w, awsquery.ErrorResponse{
+		Code: string(e.Code), Message: e.Message, RequestID: request, Namespace: a.Namespace,
+		Receiver: status >= http.StatusInternalServerError,
+	})
+}
+
+// Refusal gives an error of the codec its place in our vocabulary; others are
+// returned as they are.
+func Refusal(err error) error {
+	var e *awsquery.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	code := origami.Code(e.Code)
+	if code == origami.CodeMissingParameter || code == origami.CodeInvalidParameterValue {
+		code = CodeValidation
+	}
+	return &origami.Error{Code: code, Message: e.Message}
+}
