@@ -39,6 +39,9 @@ type (
 	// ReplaceRootTaskID identifies the replacement of a root volume:
 	// "replacevol-…".
 	ReplaceRootTaskID string
+	// ProfileAssociationID identifies the association of an instance profile
+	// with an instance: "iip-assoc-…".
+	ProfileAssociationID string
 	// TaskID identifies background work: "task-…".
 	TaskID string
 	// RuleID identifies a rule of the Recycle Bin: 11 letters and digits. It
@@ -207,6 +210,23 @@ func NewReplaceRootTaskID() ReplaceRootTaskID { return ReplaceRootTaskID(newID("
 // volume.
 func ParseReplaceRootTaskID(s string) (ReplaceRootTaskID, error) {
 	return ReplaceRootTaskID(s), parse(s, "replacevol")
+}
+
+const profileAssociationPrefix = "iip-assoc"
+
+// NewProfileAssociationID makes a new ID of an association of an instance
+// profile.
+func NewProfileAssociationID() ProfileAssociationID {
+	return ProfileAssociationID(newID(profileAssociationPrefix))
+}
+
+// ParseProfileAssociationID checks the shape of the ID of an association of an
+// instance profile. The error is InvalidAssociationID.Malformed.
+func ParseProfileAssociationID(s string) (ProfileAssociationID, error) {
+	if wellFormed(s, profileAssociationPrefix) {
+		return ProfileAssociationID(s), nil
+	}
+	return "", Errorf("InvalidAssociationID.Malformed", "Invalid id: %.64q (expecting %q)", s, profileAssociationPrefix+"-...")
 }
 
 // NewTaskID makes a new task ID.

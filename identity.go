@@ -1,6 +1,9 @@
 package origami
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // IdentityKind tells the identities of an account apart.
 type IdentityKind string
@@ -103,4 +106,14 @@ type Session struct {
 	Policies  []string // documents that limit a role's session
 	Created   time.Time
 	Expires   time.Time
+	Instance  *InstanceSource // that a role's session was made for, or nil
+}
+
+// InstanceSource is the instance that the credentials of a session were handed
+// to.
+type InstanceSource struct {
+	ARN       string
+	VPC       VPCID
+	PrivateIP netip.Addr
+	Delivery  string // by the metadata service: "1.0", or "2.0" to who showed a token
 }

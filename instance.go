@@ -53,10 +53,12 @@ type Instance struct {
 	EBSOptimized       bool
 	Monitoring         bool
 	Metadata           MetadataOptions
-	Profile            string       // ARN of its instance profile, or ""
-	ProfileID          string       // unique ID of that
-	CPUCredits         string       // "standard" or "unlimited"; "" for types without credits
-	Allocation         AllocationID // the elastic address that PublicIP is, or ""
+	Profile            string               // ARN of its instance profile, or ""
+	ProfileID          string               // unique ID of that
+	ProfileAssociation ProfileAssociationID // of the two; "" without a profile
+	ProfileSince       time.Time            // when it began
+	CPUCredits         string               // "standard" or "unlimited"; "" for types without credits
+	Allocation         AllocationID         // the elastic address that PublicIP is, or ""
 }
 
 // MetadataOptions says how the instance metadata service serves an instance.
@@ -66,6 +68,11 @@ type MetadataOptions struct {
 	HopLimit     int
 	InstanceTags string // "enabled" or "disabled"
 	IPv6         string // "disabled"
+}
+
+// ARN names the instance.
+func (i *Instance) ARN() string {
+	return "arn:aws:ec2:" + string(i.Region) + ":" + string(i.Owner) + ":instance/" + string(i.ID)
 }
 
 // InstanceState is the state of an instance.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"origami"
 	"origami/internal/imds"
@@ -42,8 +43,7 @@ func (m *metadata) Instance(ctx context.Context, addr netip.Addr) (*imds.Instanc
 	if err != nil || out.Profile == "" {
 		return out, err
 	}
-	out.Role, err = m.roles.of(ctx, &out.Instance)
-	return out, err
+	return out, m.roles.find(ctx, out)
 }
 
 // describe collects what surrounds an instance.
@@ -119,7 +119,7 @@ func metadataServer(ctx context.Context, s *service) (func(*origami.Subnet, net.
 	if err != nil {
 		return nil, err
 	}
-	roles := &instanceRoles{accounts: s.accounts, kept: make(map[instanceRole]imds.Credentials)}
+	roles := &instanceRoles{accounts: s.accounts, now: time.Now, kept: make(map[instanceRole]imds.Credentials)}
 	return func(sub *origami.Subnet, l net.Listener) {
 		server, err := imds.New(imds.Config{
 			Source:   &metadata{db: s.db, roles: roles, subnet: sub.ID, region: sub.Region, vpc: sub.VPC},

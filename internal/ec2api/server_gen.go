@@ -13,6 +13,7 @@ import (
 type Server interface {
 	AllocateAddress(ctx context.Context, who origami.Caller, in *AllocateAddressInput) (*AllocateAddressOutput, error)
 	AssociateAddress(ctx context.Context, who origami.Caller, in *AssociateAddressInput) (*AssociateAddressOutput, error)
+	AssociateIamInstanceProfile(ctx context.Context, who origami.Caller, in *AssociateIamInstanceProfileInput) (*AssociateIamInstanceProfileOutput, error)
 	AttachVolume(ctx context.Context, who origami.Caller, in *AttachVolumeInput) (*AttachVolumeOutput, error)
 	AuthorizeSecurityGroupEgress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupEgressInput) (*AuthorizeSecurityGroupEgressOutput, error)
 	AuthorizeSecurityGroupIngress(ctx context.Context, who origami.Caller, in *AuthorizeSecurityGroupIngressInput) (*AuthorizeSecurityGroupIngressOutput, error)
@@ -49,6 +50,7 @@ type Server interface {
 	DescribeAvailabilityZones(ctx context.Context, who origami.Caller, in *DescribeAvailabilityZonesInput) (*DescribeAvailabilityZonesOutput, error)
 	DescribeFastLaunchImages(ctx context.Context, who origami.Caller, in *DescribeFastLaunchImagesInput) (*DescribeFastLaunchImagesOutput, error)
 	DescribeFastSnapshotRestores(ctx context.Context, who origami.Caller, in *DescribeFastSnapshotRestoresInput) (*DescribeFastSnapshotRestoresOutput, error)
+	DescribeIamInstanceProfileAssociations(ctx context.Context, who origami.Caller, in *DescribeIamInstanceProfileAssociationsInput) (*DescribeIamInstanceProfileAssociationsOutput, error)
 	DescribeImageAttribute(ctx context.Context, who origami.Caller, in *DescribeImageAttributeInput) (*DescribeImageAttributeOutput, error)
 	DescribeImageReferences(ctx context.Context, who origami.Caller, in *DescribeImageReferencesInput) (*DescribeImageReferencesOutput, error)
 	DescribeImageUsageReportEntries(ctx context.Context, who origami.Caller, in *DescribeImageUsageReportEntriesInput) (*DescribeImageUsageReportEntriesOutput, error)
@@ -92,6 +94,7 @@ type Server interface {
 	DisableImageDeregistrationProtection(ctx context.Context, who origami.Caller, in *DisableImageDeregistrationProtectionInput) (*DisableImageDeregistrationProtectionOutput, error)
 	DisableSnapshotBlockPublicAccess(ctx context.Context, who origami.Caller, in *DisableSnapshotBlockPublicAccessInput) (*DisableSnapshotBlockPublicAccessOutput, error)
 	DisassociateAddress(ctx context.Context, who origami.Caller, in *DisassociateAddressInput) (*DisassociateAddressOutput, error)
+	DisassociateIamInstanceProfile(ctx context.Context, who origami.Caller, in *DisassociateIamInstanceProfileInput) (*DisassociateIamInstanceProfileOutput, error)
 	EnableAllowedImagesSettings(ctx context.Context, who origami.Caller, in *EnableAllowedImagesSettingsInput) (*EnableAllowedImagesSettingsOutput, error)
 	EnableEbsEncryptionByDefault(ctx context.Context, who origami.Caller, in *EnableEbsEncryptionByDefaultInput) (*EnableEbsEncryptionByDefaultOutput, error)
 	EnableFastLaunch(ctx context.Context, who origami.Caller, in *EnableFastLaunchInput) (*EnableFastLaunchOutput, error)
@@ -133,6 +136,7 @@ type Server interface {
 	RebootInstances(ctx context.Context, who origami.Caller, in *RebootInstancesInput) (*RebootInstancesOutput, error)
 	RegisterImage(ctx context.Context, who origami.Caller, in *RegisterImageInput) (*RegisterImageOutput, error)
 	ReleaseAddress(ctx context.Context, who origami.Caller, in *ReleaseAddressInput) (*ReleaseAddressOutput, error)
+	ReplaceIamInstanceProfileAssociation(ctx context.Context, who origami.Caller, in *ReplaceIamInstanceProfileAssociationInput) (*ReplaceIamInstanceProfileAssociationOutput, error)
 	ReplaceImageCriteriaInAllowedImagesSettings(ctx context.Context, who origami.Caller, in *ReplaceImageCriteriaInAllowedImagesSettingsInput) (*ReplaceImageCriteriaInAllowedImagesSettingsOutput, error)
 	ResetEbsDefaultKmsKeyId(ctx context.Context, who origami.Caller, in *ResetEbsDefaultKmsKeyIdInput) (*ResetEbsDefaultKmsKeyIdOutput, error)
 	ResetImageAttribute(ctx context.Context, who origami.Caller, in *ResetImageAttributeInput) (*ResetImageAttributeOutput, error)
@@ -157,6 +161,7 @@ type Server interface {
 var Operations = map[string]*Operation{
 	"AllocateAddress":                             define(Server.AllocateAddress, Operation{Name: "AllocateAddress", HasDryRun: true}),
 	"AssociateAddress":                            define(Server.AssociateAddress, Operation{Name: "AssociateAddress", HasDryRun: true}),
+	"AssociateIamInstanceProfile":                 define(Server.AssociateIamInstanceProfile, Operation{Name: "AssociateIamInstanceProfile"}),
 	"AttachVolume":                                define(Server.AttachVolume, Operation{Name: "AttachVolume", HasDryRun: true}),
 	"AuthorizeSecurityGroupEgress":                define(Server.AuthorizeSecurityGroupEgress, Operation{Name: "AuthorizeSecurityGroupEgress", HasDryRun: true}),
 	"AuthorizeSecurityGroupIngress":               define(Server.AuthorizeSecurityGroupIngress, Operation{Name: "AuthorizeSecurityGroupIngress", HasDryRun: true}),
@@ -193,6 +198,7 @@ var Operations = map[string]*Operation{
 	"DescribeAvailabilityZones":                   define(Server.DescribeAvailabilityZones, Operation{Name: "DescribeAvailabilityZones", HasDryRun: true}),
 	"DescribeFastLaunchImages":                    define(Server.DescribeFastLaunchImages, Operation{Name: "DescribeFastLaunchImages", HasDryRun: true, MinResults: 0, MaxResults: 200}),
 	"DescribeFastSnapshotRestores":                define(Server.DescribeFastSnapshotRestores, Operation{Name: "DescribeFastSnapshotRestores", HasDryRun: true, MinResults: 0, MaxResults: 200}),
+	"DescribeIamInstanceProfileAssociations":      define(Server.DescribeIamInstanceProfileAssociations, Operation{Name: "DescribeIamInstanceProfileAssociations", MinResults: 5, MaxResults: 1000}),
 	"DescribeImageAttribute":                      define(Server.DescribeImageAttribute, Operation{Name: "DescribeImageAttribute", HasDryRun: true}),
 	"DescribeImageReferences":                     define(Server.DescribeImageReferences, Operation{Name: "DescribeImageReferences", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
 	"DescribeImageUsageReportEntries":             define(Server.DescribeImageUsageReportEntries, Operation{Name: "DescribeImageUsageReportEntries", HasDryRun: true, MinResults: 1, MaxResults: 1000}),
@@ -236,6 +242,7 @@ var Operations = map[string]*Operation{
 	"DisableImageDeregistrationProtection":        define(Server.DisableImageDeregistrationProtection, Operation{Name: "DisableImageDeregistrationProtection", HasDryRun: true}),
 	"DisableSnapshotBlockPublicAccess":            define(Server.DisableSnapshotBlockPublicAccess, Operation{Name: "DisableSnapshotBlockPublicAccess", HasDryRun: true}),
 	"DisassociateAddress":                         define(Server.DisassociateAddress, Operation{Name: "DisassociateAddress", HasDryRun: true}),
+	"DisassociateIamInstanceProfile":              define(Server.DisassociateIamInstanceProfile, Operation{Name: "DisassociateIamInstanceProfile"}),
 	"EnableAllowedImagesSettings":                 define(Server.EnableAllowedImagesSettings, Operation{Name: "EnableAllowedImagesSettings", HasDryRun: true}),
 	"EnableEbsEncryptionByDefault":                define(Server.EnableEbsEncryptionByDefault, Operation{Name: "EnableEbsEncryptionByDefault", HasDryRun: true}),
 	"EnableFastLaunch":                            define(Server.EnableFastLaunch, Operation{Name: "EnableFastLaunch", HasDryRun: true}),
@@ -277,6 +284,7 @@ var Operations = map[string]*Operation{
 	"RebootInstances":                             define(Server.RebootInstances, Operation{Name: "RebootInstances", HasDryRun: true}),
 	"RegisterImage":                               define(Server.RegisterImage, Operation{Name: "RegisterImage", HasDryRun: true}),
 	"ReleaseAddress":                              define(Server.ReleaseAddress, Operation{Name: "ReleaseAddress", HasDryRun: true}),
+	"ReplaceIamInstanceProfileAssociation":        define(Server.ReplaceIamInstanceProfileAssociation, Operation{Name: "ReplaceIamInstanceProfileAssociation"}),
 	"ReplaceImageCriteriaInAllowedImagesSettings": define(Server.ReplaceImageCriteriaInAllowedImagesSettings, Operation{Name: "ReplaceImageCriteriaInAllowedImagesSettings", HasDryRun: true}),
 	"ResetEbsDefaultKmsKeyId":                     define(Server.ResetEbsDefaultKmsKeyId, Operation{Name: "ResetEbsDefaultKmsKeyId", HasDryRun: true}),
 	"ResetImageAttribute":                         define(Server.ResetImageAttribute, Operation{Name: "ResetImageAttribute", HasDryRun: true}),

@@ -48,6 +48,17 @@ type AssociateAddressOutput struct {
 	AssociationId *string `xml:"associationId"`
 }
 
+// AssociateIamInstanceProfileInput is the request of AssociateIamInstanceProfile: shape AssociateIamInstanceProfileRequest.
+type AssociateIamInstanceProfileInput struct {
+	IamInstanceProfile *IamInstanceProfileSpecification `query:"IamInstanceProfile" valid:"required"`
+	InstanceId         *string                          `query:"InstanceId" valid:"required"`
+}
+
+// AssociateIamInstanceProfileOutput is the answer of AssociateIamInstanceProfile: shape AssociateIamInstanceProfileResult.
+type AssociateIamInstanceProfileOutput struct {
+	IamInstanceProfileAssociation *IamInstanceProfileAssociation `xml:"iamInstanceProfileAssociation"`
+}
+
 // AttachVolumeInput is the request of AttachVolume: shape AttachVolumeRequest.
 type AttachVolumeInput struct {
 	Device       *string `query:"Device" valid:"required"`
@@ -634,6 +645,20 @@ type DescribeFastSnapshotRestoresInput struct {
 type DescribeFastSnapshotRestoresOutput struct {
 	FastSnapshotRestores []DescribeFastSnapshotRestoreSuccessItem `xml:"fastSnapshotRestoreSet>item"`
 	NextToken            *string                                  `xml:"nextToken"`
+}
+
+// DescribeIamInstanceProfileAssociationsInput is the request of DescribeIamInstanceProfileAssociations: shape DescribeIamInstanceProfileAssociationsRequest.
+type DescribeIamInstanceProfileAssociationsInput struct {
+	AssociationIds []string `query:"AssociationId"`
+	Filters        []Filter `query:"Filter"`
+	MaxResults     *int32   `query:"MaxResults"`
+	NextToken      *string  `query:"NextToken"`
+}
+
+// DescribeIamInstanceProfileAssociationsOutput is the answer of DescribeIamInstanceProfileAssociations: shape DescribeIamInstanceProfileAssociationsResult.
+type DescribeIamInstanceProfileAssociationsOutput struct {
+	IamInstanceProfileAssociations []IamInstanceProfileAssociation `xml:"iamInstanceProfileAssociationSet>item"`
+	NextToken                      *string                         `xml:"nextToken"`
 }
 
 // DescribeImageAttributeInput is the request of DescribeImageAttribute: shape DescribeImageAttributeRequest.
@@ -1296,6 +1321,16 @@ type DisassociateAddressInput struct {
 // DisassociateAddressOutput is the answer of DisassociateAddress, which has no members.
 type DisassociateAddressOutput struct{}
 
+// DisassociateIamInstanceProfileInput is the request of DisassociateIamInstanceProfile: shape DisassociateIamInstanceProfileRequest.
+type DisassociateIamInstanceProfileInput struct {
+	AssociationId *string `query:"AssociationId" valid:"required"`
+}
+
+// DisassociateIamInstanceProfileOutput is the answer of DisassociateIamInstanceProfile: shape DisassociateIamInstanceProfileResult.
+type DisassociateIamInstanceProfileOutput struct {
+	IamInstanceProfileAssociation *IamInstanceProfileAssociation `xml:"iamInstanceProfileAssociation"`
+}
+
 // EnableAllowedImagesSettingsInput is the request of EnableAllowedImagesSettings: shape EnableAllowedImagesSettingsRequest.
 type EnableAllowedImagesSettingsInput struct {
 	AllowedImagesSettingsState *string `query:"AllowedImagesSettingsState" valid:"required,enum=AllowedImagesSettingsEnabledState"`
@@ -1853,6 +1888,17 @@ type ReleaseAddressInput struct {
 
 // ReleaseAddressOutput is the answer of ReleaseAddress, which has no members.
 type ReleaseAddressOutput struct{}
+
+// ReplaceIamInstanceProfileAssociationInput is the request of ReplaceIamInstanceProfileAssociation: shape ReplaceIamInstanceProfileAssociationRequest.
+type ReplaceIamInstanceProfileAssociationInput struct {
+	AssociationId      *string                          `query:"AssociationId" valid:"required"`
+	IamInstanceProfile *IamInstanceProfileSpecification `query:"IamInstanceProfile" valid:"required"`
+}
+
+// ReplaceIamInstanceProfileAssociationOutput is the answer of ReplaceIamInstanceProfileAssociation: shape ReplaceIamInstanceProfileAssociationResult.
+type ReplaceIamInstanceProfileAssociationOutput struct {
+	IamInstanceProfileAssociation *IamInstanceProfileAssociation `xml:"iamInstanceProfileAssociation"`
+}
 
 // ReplaceImageCriteriaInAllowedImagesSettingsInput is the request of ReplaceImageCriteriaInAllowedImagesSettings: shape ReplaceImageCriteriaInAllowedImagesSettingsRequest.
 type ReplaceImageCriteriaInAllowedImagesSettingsInput struct {
@@ -2775,6 +2821,15 @@ type HibernationOptionsRequest struct {
 type IamInstanceProfile struct {
 	Arn *string `xml:"arn"`
 	Id  *string `xml:"id"`
+}
+
+// IamInstanceProfileAssociation is the structure of that name.
+type IamInstanceProfileAssociation struct {
+	AssociationId      *string             `xml:"associationId"`
+	IamInstanceProfile *IamInstanceProfile `xml:"iamInstanceProfile"`
+	InstanceId         *string             `xml:"instanceId"`
+	State              *string             `xml:"state"`
+	Timestamp          *time.Time          `xml:"timestamp"`
 }
 
 // IamInstanceProfileSpecification is the structure of that name.

@@ -32,10 +32,12 @@ type collector func(c *collection) error
 
 // collectors lists them by the names that declarations use.
 var collectors = map[string]collector{
-	"Launch":              collectLaunch,
-	"AssociatedSnapshots": collectAssociatedSnapshots,
-	"InstanceOfVolume":    collectInstanceOfVolume,
-	"VolumesOfInstance":   collectVolumesOfInstance,
+	"Launch":                collectLaunch,
+	"AssociatedSnapshots":   collectAssociatedSnapshots,
+	"InstanceOfVolume":      collectInstanceOfVolume,
+	"InstanceOfAssociation": collectInstanceOfAssociation,
+	"NewProfile":            collectNewProfile,
+	"VolumesOfInstance":     collectVolumesOfInstance,
 }
 
 // parseResources reads the declaration of an operation.

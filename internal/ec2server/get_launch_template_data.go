@@ -59,6 +59,9 @@ func launchData(v instanceView, tags origami.Tags) *ec2api.ResponseLaunchTemplat
 	if len(v.UserData) > 0 {
 		d.UserData = ptr(base64.StdEncoding.EncodeToString(v.UserData))
 	}
+	if v.Profile != "" {
+		d.IamInstanceProfile = &ec2api.LaunchTemplateIamInstanceProfileSpecification{Arn: text(v.Profile)}
+	}
 	if v.CPUCredits != "" {
 		d.CreditSpecification = &ec2api.CreditSpecification{CpuCredits: text(v.CPUCredits)}
 	}

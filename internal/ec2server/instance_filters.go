@@ -1,6 +1,8 @@
 package ec2server
 
 import (
+	"strings"
+
 	"origami"
 )
 
@@ -24,6 +26,9 @@ var instanceProperties = properties[instanceView]{
 	"group-id":                                   ofGroups(func(g *origami.SecurityGroup) string { return string(g.ID) }),
 	"group-name":                                 ofGroups(func(g *origami.SecurityGroup) string { return g.Name }),
 	"hypervisor":                                 func(v instanceView) []string { return one(v.Hypervisor) },
+	"iam-instance-profile.arn":                   func(v instanceView) []string { return one(v.Profile) },
+	"iam-instance-profile.id":                    func(v instanceView) []string { return one(v.ProfileID) },
+	"iam-instance-profile.name":                  func(v instanceView) []string { return one(v.Profile[strings.LastIndexByte(v.Profile, '/')+1:]) },
 	"image-id":                                   func(v instanceView) []string { return one(v.Image) },
 	"instance-id":                                func(v instanceView) []string { return one(v.ID) },
 	"instance-lifecycle":                         func(v instanceView) []string { return nil },

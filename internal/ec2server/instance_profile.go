@@ -31,5 +31,9 @@ func findProfile(tx *metadb.Tx, who origami.Caller, spec *ec2api.IamInstanceProf
 		return nil, origami.Errorf(origami.CodeInvalidParameterValue,
 			"Value (%.256s) for parameter iamInstanceProfile.%s is invalid. Invalid IAM Instance Profile %s", given, parameter, what)
 	}
+	if err == nil && p.Role == "" {
+		return nil, origami.Errorf(origami.CodeInvalidParameterValue,
+			"Value (%.256s) for parameter iamInstanceProfile.%s is invalid. IAM Instance Profile \"%s\" has no associated IAM Roles", given, parameter, p.ARN())
+	}
 	return p, err
 }

@@ -6,6 +6,7 @@ import (
 	"origami"
 	"origami/internal/ec2api"
 	"origami/internal/iam"
+	"origami/internal/instance"
 	"origami/internal/policy"
 )
 
@@ -31,31 +32,74 @@ func collectLaunch(c *collection) error {
 	if len(in.SecurityGroupIds)+len(in.SecurityGroups) == 0 && (len(in.NetworkInterfaces) == 0 || len(in.NetworkInterfaces[0].Groups) == 0) {
 		c.main = append(c.main, c.made("security-group")) // the default group of wherever it goes
 	}
-	if err := c.passRole(in); err != nil {
+	if c.profile, err = c.passRole(in.IamInstanceProfile, "*"); err != nil {
 		return err
 	}
 	return c.launchVolumes(in)
 }
 
-// passRole asks for the right to hand out the role of an instance profile.
-func (c *collection) passRole(in *ec2api.RunInstancesInput) error {
-	p, err := findProfile(c.tx, c.who, in.IamInstanceProfile)
-	if err != nil || p == nil || p.Role == "" {
+// passRole asks for the right to hand out the role of an instance profile to an
+// instance. It returns the ARN of the profile, "" if there is none: that is for
+// the operation to complain about.
+func (c *collection) passRole(spec *ec2api.IamInstanceProfileSpecification, instance string) (string, error) {
+	p, err := findProfile(c.tx, c.who, spec)
+	if err != nil || p == nil {
 		if err != nil && !invisible(err) {
-			return err
+			return "", err
 		}
-		return nil
+		return "", nil
 	}
-	c.profile = p.ARN()
 	role, err := c.tx.IdentityByID(p.Role)
 	if err != nil {
-		return fmt.Errorf("role of %s: %w", p.ARN(), err)
+		return "", fmt.Errorf("role of %s: %w", p.ARN(), err)
 	}
 	keys := policy.Keys{}
 	keys.Set("iam:PassedToService", "ec2.amazonaws.com")
-	keys.Set("iam:AssociatedResourceArn", c.arn("instance", "*"))
+	keys.Set("iam:AssociatedResourceArn", c.arn("instance", instance))
 	c.more = append(c.more, want{"iam:PassRole", []iam.Resource{{ARN: role.ARN(), Keys: keys}}})
-	return nil
+	return p.ARN(), nil
+}
+
+// collectNewProfile asks for the right to hand an instance that there is the
+// role of another instance profile.
+func collectNewProfile(c *collection) error {
+	var spec *ec2api.IamInstanceProfileSpecification
+	id := ""
+	switch in := c.in.(type) {
+	case *ec2api.AssociateIamInstanceProfileInput:
+		spec, id = in.IamInstanceProfile, deref(in.InstanceId)
+	case *ec2api.ReplaceIamInstanceProfileAssociationInput:
+		i, err := instance.ProfileAssociation(c.tx, c.who, origami.ProfileAssociationID(deref(in.AssociationId)))
+		if err != nil {
+			if invisible(err) {
+				return nil
+			}
+			return err
+		}
+		spec, id = in.IamInstanceProfile, string(i.ID)
+	}
+	arn, err := c.passRole(spec, id)
+	if arn != "" {
+		c.keys.Set("ec2:NewInstanceProfile", arn)
+	}
+	return err
+}
+
+// collectInstanceOfAssociation adds the instance that an association of an
+// instance profile is about.
+func collectInstanceOfAssociation(c *collection) error {
+	id := member(c.in, "AssociationId")
+	if !id.IsValid() {
+		return nil
+	}
+	i, err := instance.ProfileAssociation(c.tx, c.who, origami.ProfileAssociationID(id.String()))
+	if err != nil {
+		if invisible(err) {
+			return nil
+		}
+		return err
+	}
+	return c.addExisting("instance", string(i.ID))
 }
 
 // launchVolumes adds the volumes that a launch makes, each by itself: those of

@@ -57,7 +57,10 @@ func (s *Service) Authorize(ctx context.Context, who origami.Caller, action stri
 			return err
 		}
 		for _, r := range resources {
-			request := p.request(tx.Now(), action, r)
+			request, err := p.request(tx, action, r)
+			if err != nil {
+				return err
+			}
 			allowed, denied := p.allows(request)
 			if !allowed {
 				refused, explicit = request, denied
@@ -98,6 +101,7 @@ type principal struct {
 	who      origami.Caller
 	identity *origami.Identity // user or role; nil of the root
 	session  *origami.Session  // of temporary credentials, else nil
+	place    place             // of the account
 	policies policy.Policies
 }
 
@@ -117,6 +121,10 @@ func load(tx *metadb.Tx, who origami.Caller) (*principal, error) {
 			return nil, err
 		}
 		p.session, id = t, t.Identity
+	}
+	var err error
+	if p.place, err = placeOf(tx, who.Account); err != nil {
+		return nil, err
 	}
 	if Root(who) {
 		p.policies.Identity = []*policy.Document{everything}
@@ -201,7 +209,8 @@ func (p *principal) allows(r *policy.Request) (allowed, explicit bool) {
 }
 
 // request is the question that policies answer.
-func (p *principal) request(now time.Time, action string, r Resource) *policy.Request {
+func (p *principal) request(tx *metadb.Tx, action string, r Resource) (*policy.Request, error) {
+	now := tx.Now()
 	keys := make(policy.Keys, len(r.Keys)+20)
 	for k, v := range r.Keys {
 		keys[k] = slices.Clip(v)
@@ -238,6 +247,19 @@ func (p *principal) request(now time.Time, action string, r Resource) *policy.Re
 	if p.session != nil {
 		keys.Set("aws:TokenIssueTime", p.session.Created.UTC().Format(time.RFC3339))
 		keys.Set("aws:MultiFactorAuthPresent", "false")
+		if i := p.session.Instance; i != nil {
+			keys.Set("ec2:SourceInstanceARN", i.ARN)
+			keys.Set("ec2:RoleDelivery", i.Delivery)
+			keys.Set("aws:EC2InstanceSourceVPC", string(i.VPC))
+			keys.Set("aws:EC2InstanceSourcePrivateIPv4", i.PrivateIP.String())
+		}
 	}
-	return &policy.Request{Principal: me, Action: action, Resource: r.ARN, Keys: keys}
+	if p.place.organization != "" {
+		keys.Set("aws:PrincipalOrgID", string(p.place.organization))
+		keys.Set("aws:PrincipalOrgPaths", p.place.path)
+	}
+	if err := p.ownerKeys(tx, keys, r.ARN); err != nil {
+		return nil, err
+	}
+	return &policy.Request{Principal: me, Action: action, Resource: r.ARN, Keys: keys}, nil
 }

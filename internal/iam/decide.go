@@ -21,14 +21,18 @@ type Decision struct {
 // policy says is for its owner to ask beside.
 func (s *Service) Decide(tx *metadb.Tx, who origami.Caller, action string, r Resource, own *policy.Document) (Decision, error) {
 	p, err := load(tx, who)
-	if errors.Is(err, errGone) {
-		return Decision{Request: (&principal{who: who}).request(tx.Now(), action, r)}, nil
+	gone := errors.Is(err, errGone)
+	if gone {
+		p, err = &principal{who: who}, nil
 	}
 	if err != nil {
 		return Decision{}, err
 	}
+	var d Decision
+	if d.Request, err = p.request(tx, action, r); err != nil || gone {
+		return d, err
+	}
 	p.policies.Resource = own
-	d := Decision{Request: p.request(tx.Now(), action, r)}
 	d.Allowed, d.Denied = p.allows(d.Request)
 	return d, nil
 }

@@ -143,7 +143,10 @@ func assumable(tx *metadb.Tx, p *principal, spec AssumeSpec) (*origami.Identity,
 	if err != nil {
 		return nil, err
 	}
-	r := p.request(tx.Now(), "sts:AssumeRole", resource)
+	r, err := p.request(tx, "sts:AssumeRole", resource)
+	if err != nil {
+		return nil, err
+	}
 	effect := trust.Evaluate(r)
 	own := p.policies
 	same := role.Account == p.who.Account

@@ -156,6 +156,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, inst *Instance) i
 	if hasToken && !s.tokens.valid(shown[0], inst.ID) || !hasToken && inst.Metadata.Tokens != "optional" {
 		return http.StatusUnauthorized
 	}
+	inst.delivery = "1.0"
+	if hasToken {
+		inst.delivery = "2.0"
+	}
 	return s.get(w, inst, path)
 }
 

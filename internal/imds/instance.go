@@ -25,7 +25,10 @@ type Instance struct {
 	ProductCodes []string
 	Volumes      []string     // device names of the attached volumes: "/dev/sda1"
 	Tags         origami.Tags // served if the instance's options say so
+	ProfileGone  bool         // its instance profile was deleted
 	Role         *Role        // that its profile hands it, or nil
+
+	delivery string // version of the service that answers: "1.0" or "2.0"
 }
 
 // tree builds what is below a version, as far as a path leads there: signing

@@ -3,6 +3,7 @@ package imds_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -16,9 +17,11 @@ func TestRole(t *testing.T) {
 	t.Parallel()
 	i := newInstance()
 	i.Profile, i.ProfileID = "arn:aws:iam::123456789012:instance-profile/web", "AIPAAAAAAAAAAAAAAAAAA"
-	made := 0
+	i.ProfileSince = time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
+	made, delivered := 0, ""
 	expires := time.Date(2030, 1, 1, 6, 0, 0, 0, time.UTC)
-	i.Role = &imds.Role{Name: "builder", Credentials: func() (imds.Credentials, error) {
+	i.Role = &imds.Role{Name: "builder", Credentials: func(delivery string) (imds.Credentials, error) {
+		delivered = delivery
 		if made++; made > 1 {
 			return imds.Credentials{}, errors.New("the database is away")
 		}
@@ -59,8 +62,46 @@ func TestRole(t *testing.T) {
 			}
 		}
 	}
+	if delivered != "1.0" {
+		t.Errorf("without a token: delivered by version %s", delivered)
+	}
 	get("iam/security-credentials/builder", http.StatusInternalServerError)
+	shown := request(s, "PUT", "/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds", "60").Body.String()
+	request(s, "GET", "/latest/meta-data/iam/security-credentials/builder", "X-aws-ec2-metadata-token", shown)
+	if delivered != "2.0" {
+		t.Errorf("with a token: delivered by version %s", delivered)
+	}
 	i.Role = nil // the profile lost it
 	get("iam/info", http.StatusOK)
 	get("iam/security-credentials/builder", http.StatusNotFound)
+}
+
+// TestRoleTrouble reads what is wrong with the role of an instance.
+func TestRoleTrouble(t *testing.T) {
+	t.Parallel()
+	i := newInstance()
+	i.Profile, i.ProfileID = "arn:aws:iam::123456789012:instance-profile/web", "AIPAAAAAAAAAAAAAAAAAA"
+	i.Role = &imds.Role{Name: "builder", Credentials: func(string) (imds.Credentials, error) {
+		return imds.Credentials{}, fmt.Errorf("assume: %w", imds.ErrNotTrusted)
+	}}
+	s := newServer(t, fleet{"10.0.0.5": i})
+	code := func(path string) string {
+		t.Helper()
+		w := request(s, "GET", "/latest/meta-data/iam/"+path)
+		var got struct{ Code, Message, LastUpdated string }
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK || got.Message == "" || got.LastUpdated == "" {
+			t.Errorf("%s: got %d %s", path, w.Code, w.Body)
+		}
+		return got.Code
+	}
+	if got, want := code("security-credentials/builder"), "AssumeRoleUnauthorizedAccess"; got != want {
+		t.Errorf("a role that does not trust EC2: got %s, want %s", got, want)
+	}
+	i.ProfileGone, i.Role = true, nil
+	if got, want := code("info"), "InstanceProfileNotFound"; got != want {
+		t.Errorf("a profile that was deleted: got %s, want %s", got, want)
+	}
+	if w := request(s, "GET", "/latest/meta-data/iam/security-credentials/"); w.Code != http.StatusNotFound {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
 }

@@ -292,6 +292,9 @@ func (s *Service) allocate(tx *metadb.Tx, l Launch, p *plan, n int) (err error) 
 func (s *Service) makeInstance(tx *metadb.Tx, who origami.Caller, l Launch, proto *origami.Instance, p *plan, index int) (*origami.Instance, error) {
 	i := *proto
 	i.ID = origami.NewInstanceID()
+	if i.Profile != "" {
+		i.ProfileAssociation, i.ProfileSince = origami.NewProfileAssociationID(), i.Launched
+	}
 	i.LaunchIndex = index
 	i.NetworkInterface = origami.NewNetworkInterfaceID()
 	i.MAC = newMAC()
