@@ -60,6 +60,8 @@ type kind struct {
 // kinds lists every kind of identifier by its prefix.
 var kinds = map[string]kind{
 	"ami":        {"image", CodeInvalidAMIIDMalformed, CodeInvalidAMIIDNotFound, "The image id '[%s]' does not exist"},
+	"aki":        {"image", "InvalidKernelId.Malformed", CodeInvalidAMIIDNotFound, "The image id '[%s]' does not exist"},
+	"ari":        {"image", "InvalidRamdiskId.Malformed", CodeInvalidAMIIDNotFound, "The image id '[%s]' does not exist"},
 	"snap":       {"snapshot", CodeInvalidSnapshotIDMalformed, CodeInvalidSnapshotNotFound, "The snapshot '%s' does not exist."},
 	"vol":        {"volume", CodeInvalidVolumeIDMalformed, CodeInvalidVolumeNotFound, "The volume '%s' does not exist."},
 	"i":          {"instance", CodeInvalidInstanceIDMalformed, CodeInvalidInstanceIDNotFound, "The instance ID '%s' does not exist"},
@@ -125,6 +127,14 @@ func ParseImageID(s string) (ImageID, error) {
 	}
 	return ImageID(s), parse(s, "ami")
 }
+
+// CheckKernelID checks the shape of the ID of a kernel image; the error is
+// InvalidKernelId.Malformed.
+func CheckKernelID(s string) error { return parse(s, "aki") }
+
+// CheckRamdiskID checks the shape of the ID of a ramdisk image; the error is
+// InvalidRamdiskId.Malformed.
+func CheckRamdiskID(s string) error { return parse(s, "ari") }
 
 // NewSnapshotID makes a new snapshot ID.
 func NewSnapshotID() SnapshotID { return SnapshotID(newID("snap")) }
@@ -258,9 +268,6 @@ func ResourceType(id string) string {
 	if !ok {
 		return ""
 	}
-	if prefix == "aki" || prefix == "ari" {
-		prefix = "ami"
-	}
 	if !wellFormed(id, prefix) {
 		return ""
 	}
@@ -271,9 +278,6 @@ func ResourceType(id string) string {
 // does not exist, or that the caller may not know to exist.
 func NotFound[ID ~string](id ID) error {
 	prefix, _, _ := strings.Cut(string(id), "-")
-	if prefix == "aki" || prefix == "ari" {
-		prefix = "ami"
-	}
 	k, ok := kinds[prefix]
 	if !ok {
 		return Errorf(CodeInvalidParameterValue, "The ID '%s' is not valid", string(id))

@@ -113,6 +113,19 @@ func (r *Registration) checkVirtualization() error {
 		}
 		return nil
 	}
+	if r.Architecture != origami.I386 && r.Architecture != origami.X8664 {
+		return origami.Errorf(origami.CodeInvalidParameterCombination, "Images with architecture %s support only the virtualization type hvm.", r.Architecture)
+	}
+	if r.KernelID != "" {
+		if err := origami.CheckKernelID(r.KernelID); err != nil {
+			return err
+		}
+	}
+	if r.RamdiskID != "" {
+		if err := origami.CheckRamdiskID(r.RamdiskID); err != nil {
+			return err
+		}
+	}
 	for _, only := range []struct {
 		given bool
 		name  string
