@@ -8,9 +8,6 @@ import (
 	"origami/internal/rbin"
 )
 
-// tagBinned is on an image as long as it is in the Recycle Bin.
-const tagBinned = "aws:recycle-bin:resource-in-bin"
-
 // bin moves an image that is being deregistered to the Recycle Bin, if a rule
 // of its owner's keeps it, and tells whether it did. There its launch
 // permissions are suspended, its name is free, and its snapshots can be deleted.
@@ -30,7 +27,7 @@ func (s *Service) bin(tx *metadb.Tx, img *origami.Image) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return true, tx.PutTags(img.Region, img.Owner, []string{string(img.ID)}, origami.Tags{tagBinned: "true"})
+	return true, tx.PutTags(img.Region, img.Owner, []string{string(img.ID)}, origami.Tags{rbin.BinTag: "true"})
 }
 
 // Binned finds an image of the caller's in the Recycle Bin, or
@@ -78,5 +75,5 @@ func (s *Service) Restore(tx *metadb.Tx, who origami.Caller, id origami.ImageID)
 	if err != nil {
 		return err
 	}
-	return tx.DropTag(who.Region, string(id), tagBinned)
+	return tx.DropTag(who.Region, string(id), rbin.BinTag)
 }

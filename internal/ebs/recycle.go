@@ -44,6 +44,9 @@ func (s *Service) drop(tx *metadb.Tx, snap *origami.Snapshot) error {
 	if err != nil {
 		return err
 	}
+	if err := tx.PutTags(snap.Region, snap.Owner, []string{string(snap.ID)}, origami.Tags{rbin.BinTag: "true"}); err != nil {
+		return err
+	}
 	return s.later(tx, s.snapshotTask(taskExpire, snap), stay.Exit)
 }
 
@@ -57,13 +60,17 @@ func (s *Service) RestoreSnapshot(tx *metadb.Tx, who origami.Caller, id origami.
 	if _, err := tx.RecycledSnapshot(who.Region, who.Account, id); err != nil {
 		return nil, err
 	}
-	return tx.UpdateSnapshot(who.Region, id, func(snap *origami.Snapshot) error {
+	snap, err := tx.UpdateSnapshot(who.Region, id, func(snap *origami.Snapshot) error {
 		if !s.now().Before(snap.Bin.Exit) {
 			return origami.NotFound(id) // its time was over; the task is about to see it
 		}
 		snap.Bin = nil
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return snap, tx.DropTag(who.Region, string(id), rbin.BinTag)
 }
 
 // runExpire removes a snapshot whose stay in the Recycle Bin is over. One that

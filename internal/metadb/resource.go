@@ -12,7 +12,7 @@ import (
 func (tx *Tx) Visible(region origami.Region, viewer origami.AccountID, id string) error {
 	see, ok := map[string]func() error{
 		"image":                    func() error { return seenImage(tx, region, viewer, id) },
-		"snapshot":                 func() error { return seen(snapshots, tx, region, viewer, id) },
+		"snapshot":                 func() error { return seenSnapshot(tx, region, viewer, id) },
 		"volume":                   func() error { return seen(volumes, tx, region, viewer, id) },
 		"instance":                 func() error { return seen(instances, tx, region, viewer, id) },
 		"network-interface":        func() error { return tx.interfaceSeen(region, viewer, id) },
@@ -38,6 +38,15 @@ func seenImage(tx *Tx, region origami.Region, viewer origami.AccountID, id strin
 	err := seen(images, tx, region, viewer, id)
 	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}) {
 		return seen(binnedImages, tx, region, viewer, id)
+	}
+	return err
+}
+
+// seenSnapshot is seen of snapshots, likewise.
+func seenSnapshot(tx *Tx, region origami.Region, viewer origami.AccountID, id string) error {
+	err := seen(snapshots, tx, region, viewer, id)
+	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
+		_, err = tx.RecycledSnapshot(region, viewer, origami.SnapshotID(id))
 	}
 	return err
 }

@@ -27,6 +27,11 @@ const (
 	maxTagValue    = origami.MaxTagValueLen
 )
 
+// BinTag is the key of the tag that a resource has as long as it is in the Recycle
+// Bin. Its value is "true", and nobody but the service puts it there or takes it
+// away.
+const BinTag = "aws:recycle-bin:resource-in-bin"
+
 // Stay is the stay in the bin of a resource that its owner deletes now, by the
 // rules of the owner and the tags that it has at this moment. It is nil if no
 // rule keeps it.
