@@ -40,6 +40,7 @@ func (s *Server) CreateVolume(ctx context.Context, who origami.Caller, in *ec2ap
 		return nil, err
 	}
 	out := ec2api.CreateVolumeOutput(wireVolume(v, r.Tags))
+	out.FastRestored = nil // DescribeVolumes tells
 	return &out, nil
 }
 

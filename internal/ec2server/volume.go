@@ -63,6 +63,9 @@ func wireVolume(v *origami.Volume, tags origami.Tags) ec2api.Volume {
 	if v.Throughput != 0 {
 		out.Throughput = ptr(int32(v.Throughput))
 	}
+	if v.FastRestored {
+		out.FastRestored = ptr(true)
+	}
 	if v.Encrypted {
 		out.KmsKeyId, out.SseType = text(v.KMSKey), ptr("sse-kms")
 	}
