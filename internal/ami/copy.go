@@ -2,7 +2,7 @@ package ami
 
 import (
 	"fmt"
-	"time"
+	"strconv"
 
 	"origami"
 	"origami/internal/ebs"
@@ -20,8 +20,8 @@ type CopyRequest struct {
 	Name         string
 	Description  string
 	Encryption   ebs.Encryption
-	Minutes      int  // in which the snapshots are to be complete; 0 if that does not matter
-	CopyTags     bool // those that the caller gave the source
+	Minutes      *int64 // in which the snapshots are to be complete; nil if that does not matter
+	CopyTags     bool   // those that the caller gave the source
 
 	Tags         origami.Tags // of the image
 	SnapshotTags origami.Tags // of each of its snapshots
@@ -156,10 +156,19 @@ func (s *Service) copySnapshot(tx *metadb.Tx, who origami.Caller, source *origam
 	}
 	return s.ebs.AddCopy(tx, who, from, secrecy, ebs.CopyRequest{
 		Description: fmt.Sprintf("Copied for DestinationAmi %s from SourceAmi %s for SourceSnapshot %s. Task created on %s.",
-			to, source.ID, id, s.now().UTC().Format(time.RFC3339)),
+			to, source.ID, id, grouped(s.now().UnixMilli())),
 		Minutes: r.Minutes,
 		Tags:    r.SnapshotTags,
 	})
+}
+
+// grouped writes a number that is not negative with a comma between groups of
+// three digits, as descriptions of copies have their time in milliseconds.
+func grouped(n int64) string {
+	if n < 1000 {
+		return strconv.FormatInt(n, 10)
+	}
+	return fmt.Sprintf("%s,%03d", grouped(n/1000), n%1000)
 }
 
 // copiedTags are the tags of the new image: those asked for, and those that

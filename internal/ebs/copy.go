@@ -21,7 +21,7 @@ type CopyRequest struct {
 	SourceRegion origami.Region
 	Description  string
 	Encryption   Encryption
-	Minutes      int // in which it is to be complete; 0 if that does not matter
+	Minutes      *int64 // in which it is to be complete; nil if that does not matter
 	Tags         origami.Tags
 	// Fault, if not empty, is why the copy must fail after it was begun.
 	Fault string
@@ -31,6 +31,9 @@ type CopyRequest struct {
 // pending until a task of the same transaction has made it.
 func (s *Service) CopySnapshot(tx *metadb.Tx, who origami.Caller, r CopyRequest) (*origami.Snapshot, error) {
 	if err := CheckMinutes(r.Minutes); err != nil {
+		return nil, err
+	}
+	if err := CheckDescription(r.Description); err != nil {
 		return nil, err
 	}
 	if err := r.Tags.Validate(); err != nil {
@@ -43,8 +46,8 @@ func (s *Service) CopySnapshot(tx *metadb.Tx, who origami.Caller, r CopyRequest)
 	if err != nil {
 		return nil, err
 	}
-	if !source.Usable() {
-		return nil, origami.Errorf(origami.CodeIncorrectState, "Snapshot '%s' is not in the completed state.", source.ID)
+	if err := Usable(source); err != nil {
+		return nil, err
 	}
 	secrecy, err := s.CopySecrecy(tx, who, source, r.Encryption, false)
 	if err != nil {
@@ -71,11 +74,11 @@ func (s *Service) CopySnapshot(tx *metadb.Tx, who origami.Caller, r CopyRequest)
 	return s.AddCopy(tx, who, source, secrecy, r)
 }
 
-// CheckMinutes checks the time in which a copy is to be complete.
-func CheckMinutes(n int) error {
-	if n != 0 && (n < 15 || n > 2880 || n%15 != 0) {
+// CheckMinutes checks the time in which a copy is to be complete, if it is given.
+func CheckMinutes(n *int64) error {
+	if n != nil && (*n < 15 || *n > 2880 || *n%15 != 0) {
 		return origami.Errorf(origami.CodeInvalidParameterValue,
-			"Value (%d) for the completion duration in minutes is invalid. It must be a multiple of 15 from 15 to 2880.", n)
+			"Value (%d) for the completion duration in minutes is invalid. It must be a multiple of 15 from 15 to 2880.", *n)
 	}
 	return nil
 }
@@ -86,7 +89,10 @@ func (s *Service) AddCopy(tx *metadb.Tx, who origami.Caller, source *origami.Sna
 	snap := s.newSnapshot(who, &origami.Volume{ID: origami.NoVolume, Size: source.VolumeSize, Encrypted: secrecy.Key != "", KMSKey: secrecy.Key},
 		SnapshotSpec{Description: r.Description})
 	snap.Copy = &origami.SnapshotCopy{
-		Source: source.ID, SourceRegion: source.Region, Minutes: r.Minutes, Root: source.Root, Fault: secrecy.Fault,
+		Source: source.ID, SourceRegion: source.Region, Root: source.Root, Fault: secrecy.Fault,
+	}
+	if r.Minutes != nil {
+		snap.Copy.Minutes = int(*r.Minutes)
 	}
 	if err := tx.PutSnapshot(snap); err != nil {
 		return nil, err

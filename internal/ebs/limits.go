@@ -13,6 +13,17 @@ type Limits struct {
 	Interval time.Duration // between snapshots of one volume
 }
 
+// room refuses a snapshot of a volume that would be one too many, whichever
+// operation takes it. Snapshots that are of no volume, as copies are, have
+// limits of their own.
+func (l Limits) room(tx *metadb.Tx, v *origami.Volume) error {
+	if v.ID == origami.NoVolume {
+		return nil
+	}
+	l.Interval = 0
+	return l.check(tx, v, time.Time{})
+}
+
 // check refuses a snapshot of a volume that would be one too many, or too soon.
 func (l Limits) check(tx *metadb.Tx, v *origami.Volume, now time.Time) error {
 	if l == (Limits{}) {

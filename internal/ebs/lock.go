@@ -19,8 +19,8 @@ const day = 24 * time.Hour
 // a date.
 type LockRequest struct {
 	Compliance bool
-	CoolOff    int // hours; 0 for none
-	Days       int
+	CoolOff    *int32 // hours; nil for none
+	Days       *int32
 	Until      time.Time
 }
 
@@ -42,7 +42,7 @@ func (s *Service) LockSnapshot(tx *metadb.Tx, who origami.Caller, id origami.Sna
 	return tx.UpdateSnapshot(who.Region, id, func(snap *origami.Snapshot) error {
 		lock := r.lock(snap, now)
 		if old := snap.Lock; old != nil && old.State(now) == origami.LockCompliance {
-			if !r.Compliance || r.CoolOff != 0 || !longer(lock, old) {
+			if !r.Compliance || r.CoolOff != nil || !longer(lock, old) {
 				return origami.Errorf(origami.CodeOperationNotPermitted,
 					"The snapshot '%s' is locked in compliance mode. Its lock can only be extended.", id)
 			}
@@ -63,16 +63,16 @@ func longer(lock, old *origami.SnapshotLock) bool {
 
 func (r *LockRequest) check(now time.Time) error {
 	switch {
-	case r.Days != 0 && !r.Until.IsZero():
+	case r.Days != nil && !r.Until.IsZero():
 		return origami.Errorf(origami.CodeInvalidParameterCombination, "The parameter LockDuration cannot be used with the parameter ExpirationDate")
-	case r.Days == 0 && r.Until.IsZero():
+	case r.Days == nil && r.Until.IsZero():
 		return origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter LockDuration or ExpirationDate")
-	case !r.Compliance && r.CoolOff != 0:
+	case !r.Compliance && r.CoolOff != nil:
 		return origami.Errorf(origami.CodeInvalidParameterCombination, "The parameter CoolOffPeriod can only be used in compliance mode")
-	case r.CoolOff < 0 || r.CoolOff > maxCoolOff:
-		return origami.Errorf(origami.CodeInvalidParameterValue, "Value (%d) for parameter CoolOffPeriod is invalid. It must be between 1 and %d.", r.CoolOff, maxCoolOff)
-	case r.Days < 0 || r.Days > maxLockDays:
-		return origami.Errorf(origami.CodeInvalidParameterValue, "Value (%d) for parameter LockDuration is invalid. It must be between 1 and %d.", r.Days, maxLockDays)
+	case r.CoolOff != nil && (*r.CoolOff < 1 || *r.CoolOff > maxCoolOff):
+		return origami.Errorf(origami.CodeInvalidParameterValue, "Value (%d) for parameter CoolOffPeriod is invalid. It must be between 1 and %d.", *r.CoolOff, maxCoolOff)
+	case r.Days != nil && (*r.Days < 1 || *r.Days > maxLockDays):
+		return origami.Errorf(origami.CodeInvalidParameterValue, "Value (%d) for parameter LockDuration is invalid. It must be between 1 and %d.", *r.Days, maxLockDays)
 	case !r.Until.IsZero() && (!r.Until.After(now) || r.Until.After(now.AddDate(0, 0, maxLockDays))):
 		return origami.Errorf(origami.CodeInvalidParameterValue, "Value (%s) for parameter ExpirationDate is invalid. It must be in the next %d days.",
 			r.Until.UTC().Format(time.RFC3339), maxLockDays)
@@ -82,11 +82,13 @@ func (r *LockRequest) check(now time.Time) error {
 
 // lock is the lock that is asked for.
 func (r *LockRequest) lock(snap *origami.Snapshot, now time.Time) *origami.SnapshotLock {
-	l := &origami.SnapshotLock{Compliance: r.Compliance, Created: now, Duration: r.Days}
-	if r.CoolOff != 0 {
-		l.CoolOff, l.CoolOffEnds = r.CoolOff, now.Add(time.Duration(r.CoolOff)*time.Hour)
+	l := &origami.SnapshotLock{Compliance: r.Compliance, Created: now}
+	if r.CoolOff != nil {
+		l.CoolOff, l.CoolOffEnds = int(*r.CoolOff), now.Add(time.Duration(*r.CoolOff)*time.Hour)
 	}
-	if !r.Until.IsZero() {
+	if r.Days != nil {
+		l.Duration = int(*r.Days)
+	} else {
 		l.Expires = r.Until.UTC()
 		l.Duration = int((r.Until.Sub(now) + day - 1) / day)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"origami"
 	"origami/internal/metadb"
@@ -21,6 +22,9 @@ type SnapshotSpec struct {
 // AddSnapshot records a pending snapshot of a frozen layer and queues the work
 // that completes it.
 func (s *Service) AddSnapshot(tx *metadb.Tx, who origami.Caller, v *origami.Volume, layer overlay.LayerID, spec SnapshotSpec) (*origami.Snapshot, error) {
+	if err := s.limits.room(tx, v); err != nil {
+		return nil, err
+	}
 	snap := s.newSnapshot(who, v, spec)
 	snap.Layer = uint64(layer)
 	if err := tx.PutSnapshot(snap); err != nil {
@@ -38,6 +42,9 @@ func (s *Service) AddSnapshot(tx *metadb.Tx, who origami.Caller, v *origami.Volu
 // frozen: [Service.FixSnapshot] gives it its content, and
 // [Service.FailSnapshot] ends it without.
 func (s *Service) PromiseSnapshot(tx *metadb.Tx, who origami.Caller, v *origami.Volume, spec SnapshotSpec) (*origami.Snapshot, error) {
+	if err := s.limits.room(tx, v); err != nil {
+		return nil, err
+	}
 	snap := s.newSnapshot(who, v, spec)
 	if err := tx.PutSnapshot(snap); err != nil {
 		return nil, err
@@ -92,9 +99,24 @@ func (s *Service) newSnapshot(who origami.Caller, v *origami.Volume, spec Snapsh
 	}
 }
 
+// maxDescription is how many characters the description of a snapshot may have.
+const maxDescription = 255
+
+// CheckDescription checks the description that a caller wants for a snapshot.
+func CheckDescription(d string) error {
+	if utf8.RuneCountInString(d) > maxDescription {
+		return origami.Errorf(origami.CodeInvalidParameterValue,
+			"Value (%.128s...) for parameter description is invalid. Length exceeds maximum of %d.", d, maxDescription)
+	}
+	return nil
+}
+
 // CreateSnapshot takes a snapshot of a volume of the caller's as it is at the
 // instant of the call, whether or not a guest is writing to it.
 func (s *Service) CreateSnapshot(ctx context.Context, who origami.Caller, spec SnapshotSpec) (*origami.Snapshot, error) {
+	if err := CheckDescription(spec.Description); err != nil {
+		return nil, err
+	}
 	check := func(tx *metadb.Tx) (*origami.Volume, error) {
 		v, err := tx.Volume(who.Region, who.Account, spec.Volume)
 		if err != nil {

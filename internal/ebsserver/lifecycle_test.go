@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +107,23 @@ func TestRecycleBin(t *testing.T) {
 		refused(t, stranger.RestoreSnapshotFromRecycleBin, &ec2.RestoreSnapshotFromRecycleBinInput{SnapshotId: id}, "InvalidSnapshot.NotFound")
 	}
 
+	// Tags are all that can be changed, by the owner, and the system's is not
+	// among them.
+	tags := func() string {
+		var keys []string
+		for _, d := range do(t, c.DescribeTags, &ec2.DescribeTagsInput{Filters: []ec2types.Filter{{Name: p("resource-id"), Values: []string{*id}}}}).Tags {
+			keys = append(keys, *d.Key+"="+*d.Value)
+		}
+		return strings.Join(keys, " ")
+	}
+	another := &ec2.CreateTagsInput{Resources: []string{*id}, Tags: []ec2types.Tag{{Key: p("another"), Value: p("tag")}}}
+	do(t, c.CreateTags, another)
+	refused(t, bob.CreateTags, another, "InvalidSnapshot.NotFound")
+	if got, want := tags(), "another=tag aws:recycle-bin:resource-in-bin=true keep=yes"; got != want {
+		t.Errorf("tags in the bin: %s, want %s", got, want)
+	}
+	do(t, c.DeleteTags, &ec2.DeleteTagsInput{Resources: []string{*id}, Tags: another.Tags})
+
 	// Restored, it is what it was, shares and tags too.
 	restored := do(t, c.RestoreSnapshotFromRecycleBin, &ec2.RestoreSnapshotFromRecycleBinInput{SnapshotId: id})
 	if restored.State != ec2types.SnapshotStateCompleted || *restored.SnapshotId != *id || *restored.VolumeSize != 1 {
@@ -117,6 +135,10 @@ func TestRecycleBin(t *testing.T) {
 	}
 	if blocks := do(t, i.a.blocks(home).ListSnapshotBlocks, &sdk.ListSnapshotBlocksInput{SnapshotId: id}); len(blocks.Blocks) != 1 {
 		t.Errorf("restored snapshot has %d blocks", len(blocks.Blocks))
+	}
+
+	if got, want := tags(), "keep=yes"; got != want {
+		t.Errorf("tags after the bin: %s, want %s", got, want)
 	}
 
 	// Deleted again later, it stays for the whole time again.
@@ -482,6 +504,10 @@ func TestFastRestores(t *testing.T) {
 			all := do(t, c.DescribeVolumes, &ec2.DescribeVolumesInput{VolumeIds: []string{*v.VolumeId},
 				Filters: []ec2types.Filter{{Name: p("fast-restored"), Values: []string{"true"}}}})
 			n += len(all.Volumes)
+			shown := do(t, c.DescribeVolumes, &ec2.DescribeVolumesInput{VolumeIds: []string{*v.VolumeId}}).Volumes[0].FastRestored
+			if aws.ToBool(shown) != (len(all.Volumes) == 1) || v.FastRestored != nil {
+				t.Errorf("fast volume %d shows %v, and %v when it was made", n, shown, v.FastRestored)
+			}
 		}
 		return n
 	}
@@ -535,4 +561,14 @@ func TestVolumeLimits(t *testing.T) {
 	}
 	i.shift(15 * time.Second)
 	refused(t, c.CreateSnapshot, take, "ConcurrentSnapshotLimitExceeded")
+	// Nor can images and snapshots of whole instances have one more.
+	err = i.db.Update(t.Context(), func(tx *metadb.Tx) error {
+		volume, err := tx.Volume(home, i.a.id, origami.VolumeID(*v))
+		if err != nil {
+			return err
+		}
+		_, err = i.ebs.PromiseSnapshot(tx, origami.Caller{Account: i.a.id, Region: home}, volume, ebs.SnapshotSpec{})
+		return err
+	})
+	wantsCode(t, "one snapshot more", err, "ConcurrentSnapshotLimitExceeded")
 }

@@ -2,7 +2,6 @@ package ec2server
 
 import (
 	"context"
-	"math"
 	"slices"
 
 	"origami"
@@ -26,17 +25,13 @@ func (s *Server) CopyImage(ctx context.Context, who origami.Caller, in *ec2api.C
 	if err != nil {
 		return nil, err
 	}
-	minutes := deref(in.SnapshotCopyCompletionDurationMinutes)
-	if in.SnapshotCopyCompletionDurationMinutes != nil && (minutes < 1 || minutes > math.MaxInt32) {
-		minutes = -1 // no multiple of anything
-	}
 	var img *origami.Image
 	err = s.db.Update(ctx, func(tx *metadb.Tx) (err error) {
 		img, err = s.ami.Copy(tx, who, ami.CopyRequest{
 			Source: id, SourceRegion: region,
 			Name: deref(in.Name), Description: deref(in.Description),
 			Encryption: ebs.Encryption{Encrypted: in.Encrypted, Key: deref(in.KmsKeyId)},
-			Minutes:    int(minutes),
+			Minutes:    in.SnapshotCopyCompletionDurationMinutes,
 			CopyTags:   deref(in.CopyImageTags),
 			Tags:       tags["image"], SnapshotTags: tags["snapshot"],
 			ClientToken: deref(in.ClientToken), Fingerprint: fingerprint(in),

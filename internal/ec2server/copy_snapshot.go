@@ -28,10 +28,14 @@ func (s *Server) CopySnapshot(ctx context.Context, who origami.Caller, in *ec2ap
 	if err != nil {
 		return nil, err
 	}
+	var minutes *int64
+	if m := in.CompletionDurationMinutes; m != nil {
+		minutes = ptr(int64(*m))
+	}
 	r := ebs.CopyRequest{
 		Source: id, SourceRegion: region, Description: deref(in.Description),
 		Encryption: ebs.Encryption{Encrypted: in.Encrypted, Key: deref(in.KmsKeyId)},
-		Minutes:    int(deref(in.CompletionDurationMinutes)), Tags: tags["snapshot"],
+		Minutes:    minutes, Tags: tags["snapshot"],
 	}
 	if in.PresignedUrl != nil && !presigns(*in.PresignedUrl, id, region, who.Region) {
 		r.Fault = "The presigned URL is not one of this copy"

@@ -145,6 +145,8 @@ func TestCopySnapshotRefusals(t *testing.T) {
 		{request(own, func(in *ec2.CopySnapshotInput) { in.Encrypted = p(false) }), "InvalidParameterValue", "…"},
 		{request(own, func(in *ec2.CopySnapshotInput) { in.KmsKeyId = p("alias/aws/ebs") }), "InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set."},
 		{request(own, func(in *ec2.CopySnapshotInput) { in.CompletionDurationMinutes = p(int32(20)) }), "InvalidParameterValue", "…"},
+		{request(own, func(in *ec2.CopySnapshotInput) { in.CompletionDurationMinutes = p(int32(0)) }), "InvalidParameterValue", "Value (0) for the completion duration in minutes is invalid. …"},
+		{request(own, func(in *ec2.CopySnapshotInput) { in.Description = p(strings.Repeat("d", 256)) }), "InvalidParameterValue", "Value (" + strings.Repeat("d", 128) + "...) for parameter description is invalid. Length exceeds maximum of 255."},
 		{request(own, func(in *ec2.CopySnapshotInput) {
 			in.TagSpecifications = []types.TagSpecification{{ResourceType: "image", Tags: []types.Tag{{Key: p("k"), Value: p("v")}}}}
 		}), "InvalidParameterValue", "'image' is not a valid taggable resource type for this operation."},
@@ -217,7 +219,7 @@ func TestCopySnapshotLimit(t *testing.T) {
 
 // TestCopyImage copies an image to another region and into another account.
 //
-//origami:proves CopyImage S72 S73 S74 S75 S77 S78 S79
+//origami:proves CopyImage S66 S72 S73 S74 S75 S77 S78 S79
 func TestCopyImage(t *testing.T) {
 	t.Parallel()
 	i := open(t)
@@ -273,9 +275,10 @@ func TestCopyImage(t *testing.T) {
 				t.Errorf("the snapshot %s of %s is not a copy of its own", *snap.SnapshotId, *d.DeviceName)
 			}
 			seen[*snap.SnapshotId] = true
-			beginning := "Copied for DestinationAmi " + id + " from SourceAmi " + source + " for SourceSnapshot " + *was.Ebs.SnapshotId + ". Task created on "
-			if !strings.HasPrefix(*snap.Description, beginning) {
-				t.Errorf("description %q", *snap.Description)
+			// The time is in milliseconds.
+			want := "Copied for DestinationAmi " + id + " from SourceAmi " + source + " for SourceSnapshot " + *was.Ebs.SnapshotId + ". Task created on " + "1,714,564,800,123."
+			if *snap.Description != want {
+				t.Errorf("description %q, want %q", *snap.Description, want)
 			}
 			same(t, snap.Tags, []types.Tag{{Key: p("on"), Value: p("snapshots")}})
 			d.Ebs.SnapshotId = was.Ebs.SnapshotId
@@ -355,7 +358,7 @@ func TestCopyImageRefusals(t *testing.T) {
 		{request(source, func(in *ec2.CopyImageInput) { in.Name = p("source") }), "InvalidAMIName.Duplicate", "AMI name source is already in use by AMI " + source},
 		{request(source, func(in *ec2.CopyImageInput) { in.KmsKeyId = p("alias/aws/ebs") }), "InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set."},
 		{request(source, func(in *ec2.CopyImageInput) { in.SnapshotCopyCompletionDurationMinutes = p(int64(20)) }), "InvalidParameterValue", "…"},
-		{request(source, func(in *ec2.CopyImageInput) { in.SnapshotCopyCompletionDurationMinutes = p(int64(1 << 40)) }), "InvalidParameterValue", "…"},
+		{request(source, func(in *ec2.CopyImageInput) { in.SnapshotCopyCompletionDurationMinutes = p(int64(1 << 40)) }), "InvalidParameterValue", "Value (1099511627776) for the completion duration in minutes is invalid. …"},
 		{request(source, func(in *ec2.CopyImageInput) { in.DestinationOutpostArn = p("arn:x") }), "UnsupportedOperation", "…"},
 		{request(source, func(in *ec2.CopyImageInput) { in.DryRun = p(true) }), "DryRunOperation", "…"},
 		{request(source, func(in *ec2.CopyImageInput) {

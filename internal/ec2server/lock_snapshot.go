@@ -16,8 +16,8 @@ func (s *Server) LockSnapshot(ctx context.Context, who origami.Caller, in *ec2ap
 	if err != nil {
 		return nil, err
 	}
-	r := ebs.LockRequest{Compliance: deref(in.LockMode) == "compliance", CoolOff: positive(in.CoolOffPeriod),
-		Days: positive(in.LockDuration), Until: deref(in.ExpirationDate)}
+	r := ebs.LockRequest{Compliance: deref(in.LockMode) == "compliance", CoolOff: in.CoolOffPeriod,
+		Days: in.LockDuration, Until: deref(in.ExpirationDate)}
 	var snap *origami.Snapshot
 	err = s.db.Update(ctx, func(tx *metadb.Tx) (err error) {
 		snap, err = s.ebs.LockSnapshot(tx, who, id, r)
@@ -32,15 +32,6 @@ func (s *Server) LockSnapshot(ctx context.Context, who origami.Caller, in *ec2ap
 		LockDuration: l.LockDuration, LockDurationStartTime: l.LockDurationStartTime, LockExpiresOn: l.LockExpiresOn,
 		LockState: l.LockState, SnapshotId: l.SnapshotId,
 	}, nil
-}
-
-// positive is a number that must be positive; one that is 0 becomes negative, since
-// 0 stands for one that is not given.
-func positive(n *int32) int {
-	if n != nil && *n == 0 {
-		return -1
-	}
-	return int(deref(n))
 }
 
 // UnlockSnapshot takes the lock off a snapshot.

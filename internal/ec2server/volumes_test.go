@@ -2,6 +2,7 @@ package ec2server_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -399,6 +400,10 @@ func TestCreateSnapshots(t *testing.T) {
 	if len(only) != 1 || *only[0].VolumeId != data {
 		t.Errorf("without the root = %+v, want %s", only, data)
 	}
+	long := spec(func(*types.InstanceSpecification) {})
+	long.Description = p(strings.Repeat("d", 256))
+	fails(t, a.CreateSnapshots, long, "InvalidParameterValue", "…")
+	fails(t, a.CreateSnapshot, &ec2.CreateSnapshotInput{VolumeId: &data, Description: long.Description}, "InvalidParameterValue", "…")
 	fails(t, a.CreateSnapshots, spec(func(s *types.InstanceSpecification) { s.ExcludeDataVolumeIds = []string{root} }), "InvalidParameterValue", "…")
 	fails(t, a.CreateSnapshots, spec(func(s *types.InstanceSpecification) { s.ExcludeDataVolumeIds = []string{"v"} }), "InvalidVolumeID.Malformed", "…")
 	fails(t, a.CreateSnapshots, spec(func(s *types.InstanceSpecification) { s.InstanceId = p("i") }), "InvalidInstanceID.Malformed", "…")

@@ -24,6 +24,9 @@ type SnapshotsRequest struct {
 // CreateSnapshots takes snapshots of the volumes of an instance of the
 // caller's, all as they are at one instant, by slot. Its guest runs on.
 func (s *Service) CreateSnapshots(ctx context.Context, who origami.Caller, r SnapshotsRequest) ([]*origami.Snapshot, error) {
+	if err := ebs.CheckDescription(r.Description); err != nil {
+		return nil, err
+	}
 	var vols []*origami.Volume
 	err := s.DB.View(ctx, func(tx *metadb.Tx) (err error) {
 		vols, err = chooseVolumes(tx, who, r)
