@@ -76,8 +76,8 @@ func (n pluggable) terminate(id string) {
 	n.await(id, "terminated")
 }
 
-// says waits until the last line of the agent that begins with what holds
-// text, and returns it.
+// says waits until the last whole line of the agent that begins with what holds
+// text, and returns it. What the guest is just printing is half a line.
 func (n pluggable) says(id, what, text string) string {
 	n.t.Helper()
 	var console string
@@ -96,15 +96,16 @@ func (n pluggable) says(id, what, text string) string {
 		if at < 0 {
 			return false
 		}
-		console, _, _ = strings.Cut(console[at:], "\n")
-		return strings.Contains(console, text)
+		var whole bool
+		console, _, whole = strings.Cut(console[at:], "\n")
+		return whole && strings.Contains(console, text)
 	})
 	return strings.TrimSpace(console)
 }
 
 func (n pluggable) eventually(what string, ok func() bool) {
 	n.t.Helper()
-	deadline := time.After(3 * time.Minute)
+	deadline := time.After(10 * time.Minute)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
