@@ -92,7 +92,7 @@ func (n *installation) start() {
 	case n.said = <-ready.said:
 	case err := <-n.done:
 		n.t.Fatalf("serve: %v", err)
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		n.t.Fatal("the service does not begin to serve")
 	}
 }
@@ -216,7 +216,7 @@ func (n *installation) await(id, state string) instanceRow {
 // awaitRow waits until an instance is as it should be.
 func (n *installation) awaitRow(id, what string, ok func(instanceRow) bool) instanceRow {
 	n.t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(10 * time.Minute) // guests shut down at their own pace
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -385,7 +385,7 @@ func (g *growing) String() string {
 // wait waits until words are in the output, one after the other.
 func (g *growing) wait(t *testing.T, words ...string) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	for {
 		rest, found := g.String(), true
 		for _, w := range words {

@@ -60,11 +60,15 @@ func serve(t *testing.T) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{t: t, work: work, dir: filepath.Join(work, "d"), listen: "127.0.0.1:0", port: "22"}
+	s := &service{t: t, work: work, dir: filepath.Join(work, "d"), port: "22"}
 	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start"); err == nil && os.Geteuid() != 0 && strings.TrimSpace(string(text)) > "22" {
 		s.port = "2222"
 	}
-	s.prefix = fmt.Sprintf("127.%d.%d.0/24", 100+rand.IntN(100), rand.IntN(256))
+	net := fmt.Sprintf("127.%d.%d", 100+rand.IntN(100), rand.IntN(256))
+	s.prefix = net + ".0/24"
+	// An address of its own: on 127.0.0.1 somebody else could have the port by
+	// the time it serves there again.
+	s.listen = net + ".255:0"
 	s.start()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -166,7 +170,7 @@ func (s *service) terminateAll() {
 	if s.cmd == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	c := s.client("default")
 	ended := func() bool {
@@ -244,16 +248,17 @@ func (s *service) client(account string) *ec2.Client {
 // ssh runs a command in the guest at a public address.
 func (s *service) ssh(ctx context.Context, address, command string) (string, error) {
 	out, err := exec.CommandContext(ctx, "ssh", "-i", s.key, "-p", s.port, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "admin@"+address, command).CombinedOutput()
+		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=60", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4",
+		"admin@"+address, command).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 
-// guest runs a command in a guest until it answers, for at most four minutes.
+// guest runs a command in a guest until it answers, for at most ten minutes.
 func (s *service) guest(address, command string) string {
 	s.t.Helper()
 	var out string
 	var err error
-	ctx, cancel := context.WithTimeout(s.t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Minute)
 	defer cancel()
 	if !poll(ctx, func() bool { out, err = s.ssh(ctx, address, command); return err == nil }) {
 		s.t.Fatalf("ssh %s %q: %v: %s", address, command, err, out)
@@ -280,7 +285,7 @@ func (s *service) address(id string) string {
 // await asks until an answer is the wanted one.
 func (s *service) await(what string, done func() bool) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Minute)
 	defer cancel()
 	if !poll(ctx, done) {
 		s.t.Fatalf("gave up waiting for %s", what)

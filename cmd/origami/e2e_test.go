@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -91,6 +92,9 @@ func TestMainLine(t *testing.T) {
 	}
 
 	// The end: machines and volumes go, the images stay.
+	s.await("the guest to be ready", func() bool {
+		return strings.Contains(s.aws("ec2", "get-console-output", "--instance-id", virtio, "--query", "Output"), "origami-guest: ready")
+	})
 	s.aws("ec2", "terminate-instances", "--instance-ids", nvme, virtio, fresh)
 	s.await("the volumes to go", func() bool {
 		out, err := c.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{})
@@ -132,6 +136,10 @@ func sameDisk(t *testing.T, s *service, snapshot, file string) {
 	socket := filepath.Join(s.work, "nbd")
 	mount := s.command(ctx, "mount", snapshot, "--data-dir", s.dir, "--socket", socket)
 	mount.Cancel = func() error { return mount.Process.Signal(os.Interrupt) }
+	said, err := mount.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := mount.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +147,9 @@ func sameDisk(t *testing.T, s *service, snapshot, file string) {
 		stop()
 		_ = mount.Wait() // it was interrupted
 	}()
-	s.await("the snapshot to be served", func() bool { _, err := os.Stat(socket); return err == nil })
+	if first, err := bufio.NewReader(said).ReadString('\n'); err != nil || !strings.Contains(first, "is served at") {
+		t.Fatalf("origami mount %s said %q, %v", snapshot, first, err)
+	}
 	out, err := exec.CommandContext(ctx, "qemu-img", "compare", "-f", "raw", "-F", "raw", file, "nbd+unix:///?socket="+socket).CombinedOutput()
 	if err != nil {
 		t.Errorf("%s differs from %s: %v\n%s", snapshot, file, err, out)
@@ -190,7 +200,7 @@ func stopAndStart(t *testing.T, s *service, c *ec2.Client, id string) {
 	}
 	s.aws("ec2", "reboot-instances", "--instance-ids", id)
 	s.await("the guest to reboot", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		out, err := s.ssh(ctx, s.address(id), "[ -e /tmp/before ] || sha256sum lines")
 		return err == nil && out == linesSum()
