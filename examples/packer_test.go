@@ -44,7 +44,8 @@ func (s *service) build(packer, template string, vars ...string) {
 	}
 	c := exec.Command(packer, append(args, template)...)
 	home := s.t.TempDir()
-	c.Env = append(s.env, "HOME="+home, "PACKER_CONFIG_DIR="+home, "PACKER_CACHE_DIR="+home, "CHECKPOINT_DISABLE=1", "AWS_POLL_DELAY_SECONDS=1")
+	c.Env = append(s.env, "HOME="+home, "PACKER_CONFIG_DIR="+home, "PACKER_CACHE_DIR="+home, "CHECKPOINT_DISABLE=1",
+		"AWS_POLL_DELAY_SECONDS=1", "AWS_MAX_ATTEMPTS=900") // 40 of them would give a slow guest as many seconds
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	if err := c.Run(); err != nil {
@@ -168,7 +169,7 @@ func tagsOf(tags []types.Tag) map[string]string {
 func TestPackerWithoutGuest(t *testing.T) {
 	packer := stockPacker(t)
 	t.Parallel()
-	s := serve(t, "--vmm", "none")
+	s := serve(t, "--vmm", "none", "--public-prefix", "127.80.0.0/24")
 	s.importDisk(noise(t), "nothing")
 	source := s.ownImage("nothing")
 

@@ -69,13 +69,13 @@ func serve(t *testing.T, flags ...string) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "o") // short: sockets live below it
+	dir, err := os.MkdirTemp("/tmp", "o") // short: sockets live below it
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s := &service{t: t, bin: bin, dir: dir}
-	args := append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--log-level", "warn"}, flags...)
+	args := append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--log-level", "warn", "--shutdown-grace", "10m"}, flags...)
 	run := exec.Command(bin, args...)
 	run.Stderr = t.Output()
 	out, err := run.StdoutPipe()
@@ -156,7 +156,7 @@ func (s *service) importDisk(disk, name string) string {
 // terminateAll terminates every instance, so that no machine outlives the
 // test.
 func (s *service) terminateAll() {
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	out, err := s.DescribeInstances(ctx, &ec2.DescribeInstancesInput{})
 	if err != nil {
@@ -179,7 +179,7 @@ func (s *service) terminateAll() {
 		return
 	}
 	w := ec2.NewInstanceTerminatedWaiter(s, func(o *ec2.InstanceTerminatedWaiterOptions) { o.MinDelay = time.Second })
-	if err := w.Wait(ctx, &ec2.DescribeInstancesInput{InstanceIds: ids}, 4*time.Minute); err != nil {
+	if err := w.Wait(ctx, &ec2.DescribeInstancesInput{InstanceIds: ids}, patience); err != nil {
 		s.t.Errorf("terminate %q: %v", ids, err)
 	}
 }
@@ -195,7 +195,7 @@ func (s *service) instance(id string) types.Instance {
 func (s *service) await(id string, state types.InstanceStateName) types.Instance {
 	s.t.Helper()
 	var i types.Instance
-	eventually(s.t, 4*time.Minute, id+" is "+string(state), func() bool {
+	eventually(s.t, id+" is "+string(state), func() bool {
 		i = s.instance(id)
 		return i.State.Name == state
 	})
@@ -226,15 +226,33 @@ func login(t *testing.T, i types.Instance, user string, key ssh.Signer) *ssh.Cli
 	t.Helper()
 	var client *ssh.Client
 	addr := net.JoinHostPort(*i.PublicIpAddress, sshPort())
-	eventually(t, 8*time.Minute, user+" logs in at "+addr, func() (ok bool) {
+	eventually(t, user+" logs in at "+addr, func() bool {
 		var err error
-		client, err = ssh.Dial("tcp", addr, &ssh.ClientConfig{
-			User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 20 * time.Second,
+		client, err = dial(addr, &ssh.ClientConfig{
+			User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(),
 		})
 		return err == nil
 	})
 	t.Cleanup(func() { client.Close() })
 	return client
+}
+
+// dial connects over SSH, and gives up if the guest does not go on.
+func dial(addr string, config *ssh.ClientConfig) (*ssh.Client, error) {
+	c, err := net.DialTimeout("tcp", addr, time.Minute)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		c.Close()
+		return nil, err
+	}
+	conn, chans, reqs, err := ssh.NewClientConn(c, addr, config)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return ssh.NewClient(conn, chans, reqs), c.SetDeadline(time.Time{})
 }
 
 // command runs a command over SSH and returns what it says.
@@ -248,9 +266,12 @@ func command(client *ssh.Client, line string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
+// patience is how long a test waits for what must happen.
+const patience = 12 * time.Minute
+
 // eventually asks twice a second until cond holds, and fails the test if it
 // never does.
-func eventually(t *testing.T, patience time.Duration, what string, cond func() bool) {
+func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
