@@ -34,6 +34,8 @@ func (c Client) Do(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	own := *req // the SDK closes the body that it knows
-	own.Body = io.NopCloser(bytes.NewReader(body))
+	// Once more, on a connection that the service has not just closed for being idle.
+	own.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	own.Body, _ = own.GetBody()
 	return h.Do(&own)
 }
