@@ -312,7 +312,7 @@ func TestLock(t *testing.T) {
 	i.shift(30 * time.Minute)
 	do(t, i.a.blocks(home).CompleteSnapshot, &sdk.CompleteSnapshotInput{SnapshotId: pending, ChangedBlocksCount: p(int32(0))})
 	i.a.ended(t, pending)
-	if l := i.a.read(t, pending).Lock; l.DurationStart.Before(i.now().Add(-time.Minute)) || l.Expires.Sub(l.DurationStart) != days {
+	if l := i.a.read(t, pending).Lock; l.DurationStart.Before(i.now().Add(-20*time.Minute)) || l.Expires.Sub(l.DurationStart) != days {
 		t.Errorf("lock after completion: %+v", l)
 	}
 }
@@ -535,7 +535,7 @@ func TestFastRestores(t *testing.T) {
 func TestVolumeLimits(t *testing.T) {
 	t.Parallel()
 	i := start(t)
-	i.limits = ebs.Limits{Pending: 2, Interval: 15 * time.Second}
+	i.limits = ebs.Limits{Pending: 2, Interval: 15 * time.Minute}
 	i.restart()
 	c := i.a.ec2(home)
 	v := do(t, c.CreateVolume, &ec2.CreateVolumeInput{Size: p(int32(1)), AvailabilityZone: p("eu-west-1a")}).VolumeId
@@ -546,7 +546,7 @@ func TestVolumeLimits(t *testing.T) {
 	first := do(t, c.CreateSnapshot, take)
 	refused(t, c.CreateSnapshot, take, "SnapshotCreationPerVolumeRateExceeded")
 	i.a.ended(t, first.SnapshotId)
-	i.shift(15 * time.Second)
+	i.shift(15 * time.Minute)
 	i.a.ended(t, do(t, c.CreateSnapshot, take).SnapshotId)
 	err := i.db.Update(t.Context(), func(tx *metadb.Tx) error {
 		who := origami.Caller{Account: i.a.id, Region: home}
@@ -559,7 +559,7 @@ func TestVolumeLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i.shift(15 * time.Second)
+	i.shift(15 * time.Minute)
 	refused(t, c.CreateSnapshot, take, "ConcurrentSnapshotLimitExceeded")
 	// Nor can images and snapshots of whole instances have one more.
 	err = i.db.Update(t.Context(), func(tx *metadb.Tx) error {

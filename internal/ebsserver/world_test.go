@@ -285,7 +285,7 @@ func (a account) read(t testing.TB, id *string) (snap *origami.Snapshot) {
 
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {

@@ -126,7 +126,7 @@ func open(t *testing.T) *installation {
 	images := ami.New(snapshots, now)
 	driver := vmmtest.NewDriver()
 	// The names of sockets have to be short.
-	run, err := os.MkdirTemp("", "o")
+	run, err := os.MkdirTemp("/tmp", "o")
 	must(err)
 	instances := instance.New(instance.Config{
 		DB: db, EBS: snapshots, AMI: images, Queue: queue, VMM: driver, RunDir: run,
@@ -265,10 +265,10 @@ func (a *account) snapshot(t *testing.T, region origami.Region, content string) 
 }
 
 // await asks until done answers true; it asks again whenever a millisecond
-// tick has passed, and gives up after half a minute.
+// tick has passed, and gives up after five minutes.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()

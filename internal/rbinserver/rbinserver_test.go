@@ -203,7 +203,7 @@ func TestLock(t *testing.T) {
 	refused(t, c.DeleteRule, &rbin.DeleteRuleInput{Identifier: id}, "ConflictException/INVALID_RULE_STATE")
 	refused(t, c.UpdateRule, &rbin.UpdateRuleInput{Identifier: id, RetentionPeriod: period(1)}, "ConflictException/INVALID_RULE_STATE")
 	pending := do(t, c.UnlockRule, &rbin.UnlockRuleInput{Identifier: id})
-	if d := time.Until(*pending.LockEndTime); pending.LockState != types.LockStatePendingUnlock || d < 7*24*time.Hour-time.Minute || d > 7*24*time.Hour {
+	if d := time.Until(*pending.LockEndTime); pending.LockState != types.LockStatePendingUnlock || d < 7*24*time.Hour-time.Hour || d > 7*24*time.Hour {
 		t.Errorf("unlocking %+v", pending)
 	}
 	refused(t, c.DeleteRule, &rbin.DeleteRuleInput{Identifier: id}, "ConflictException/INVALID_RULE_STATE")
