@@ -52,7 +52,7 @@ type installation struct {
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	x := &installation{t: t, root: keyfile.New(durabletest.New(), "root.key"), now: time.Now()}
+	x := &installation{t: t, root: keyfile.New(durabletest.New(), "root.key"), now: time.Now().UTC()}
 	clock := func() time.Time {
 		x.mu.Lock()
 		defer x.mu.Unlock()
