@@ -5,8 +5,10 @@
 #
 # The command finds its connection URL in ORIGAMI_TEST_POSTGRES. The cluster
 # lives in a temporary directory, listens on a unix socket there and on nothing
-# else, and is gone afterwards. PostgreSQL refuses to run as root, so root runs
-# it as the user "postgres" (or $ORIGAMI_POSTGRES_USER).
+# else, and is gone afterwards; nothing is synced. It takes many connections,
+# since as many tests as there are processors open some for each of these.
+# PostgreSQL refuses to run as root, so root runs it as the user "postgres" (or
+# $ORIGAMI_POSTGRES_USER).
 set -eu
 
 if [ $# -eq 0 ]; then
@@ -33,7 +35,7 @@ fi
 chmod 700 "$dir"
 
 stop() {
-	(cd "$dir" && $as "$bin/pg_ctl" -D "$dir/data" -m immediate -w stop >/dev/null 2>&1) || true
+	(cd "$dir" && $as "$bin/pg_ctl" -D "$dir/data" -m immediate -w -t 600 stop >/dev/null 2>&1) || true
 	rm -rf "$dir"
 }
 trap stop EXIT
@@ -42,15 +44,15 @@ trap 'exit 143' TERM
 
 (
 	cd "$dir"
-	$as "$bin/initdb" -D "$dir/data" -U origami -A trust -E UTF8 --locale=C.UTF-8 >"$dir/log" 2>&1 &&
-		$as "$bin/pg_ctl" -D "$dir/data" -l "$dir/data/server.log" -w \
-			-o "-k $dir -c listen_addresses=''" start >>"$dir/log" 2>&1
+	$as "$bin/initdb" -N -D "$dir/data" -U origami -A trust -E UTF8 --locale=C.UTF-8 >"$dir/log" 2>&1 &&
+		$as "$bin/pg_ctl" -D "$dir/data" -l "$dir/data/server.log" -w -t 600 \
+			-o "-k $dir -p 5432 -c listen_addresses='' -c fsync=off -c max_connections=1000" start >>"$dir/log" 2>&1
 ) || {
 	cat "$dir/log" "$dir/data/server.log" >&2 || true
 	exit 1
 }
 
-export ORIGAMI_TEST_POSTGRES="postgres://origami@/postgres?host=$dir"
+export ORIGAMI_TEST_POSTGRES="postgres://origami@/postgres?host=$dir&port=5432"
 status=0
 "$@" || status=$?
 exit $status

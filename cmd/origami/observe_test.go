@@ -58,11 +58,14 @@ func TestMonitor(t *testing.T) {
 		t.Fatalf("the service does not say where its metrics are: %s", n.said)
 	}
 	address := found[1]
-	for _, path := range []string{"/healthz", "/readyz"} {
-		if status, text := get(t, "http://"+address+path); status != http.StatusOK {
-			t.Errorf("%s = %d %s", path, status, text)
-		}
+	if status, text := get(t, "http://"+address+"/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz = %d %s", status, text)
 	}
+	// It does not wait for a slow disk.
+	pluggable{n}.eventually("the service is ready", func() bool {
+		status, _ := get(t, "http://"+address+"/readyz")
+		return status == http.StatusOK
+	})
 	image, _ := n.importDisk("base", random(8, 1<<20))
 	n.launch(image, "web")
 	for range 3 {
