@@ -154,6 +154,7 @@ const (
 	ReasonInvalidTag            Reason = "INVALID_TAG"
 	ReasonInvalidVolumeSize     Reason = "INVALID_VOLUME_SIZE"
 	ReasonDependencyAccess      Reason = "DEPENDENCY_ACCESS_DENIED"
+	ReasonDependencyNotFound    Reason = "DEPENDENCY_RESOURCE_NOT_FOUND"
 	ReasonDependencyQuota       Reason = "DEPENDENCY_SERVICE_QUOTA_EXCEEDED"
 	ReasonQuota                 Reason = "SERVICE_QUOTA_EXCEEDED"
 	ReasonRuleNotFound          Reason = "RULE_NOT_FOUND"

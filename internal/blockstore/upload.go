@@ -19,13 +19,15 @@ import (
 
 // Upload is a disk that is written block by block, by a client that wants each
 // block to be durable when it is told so. The blocks lie in a file until
-// [Upload.Commit] moves them into the store. Its methods may be called
-// concurrently.
+// [Upload.Commit] moves them into the store; for a disk in a [Domain] with a
+// name they are encrypted there, too. Its methods may be called concurrently.
 type Upload struct {
-	s    *Store
-	f    durable.File
-	id   uploadID
-	size int64
+	s   *Store
+	f   durable.File
+	log uploadLog
+
+	keyMu  sync.Mutex
+	cipher *uploadCipher // once it was needed; by keyMu
 
 	mu      sync.Mutex // guards the following
 	flushed sync.Cond  // on mu: syncing has ended
@@ -37,11 +39,15 @@ type Upload struct {
 	err     error // of a sync, or ErrClosed
 }
 
-// CreateUpload begins an upload of a disk of the given size in bytes, in a new
-// file that is durable when it returns.
-func (s *Store) CreateUpload(fsys durable.FS, name string, size int64) error {
-	if size < 0 || size > disk.MaxSize {
-		return fmt.Errorf("begin upload of %d bytes: size out of range", size)
+// CreateUpload begins an upload of a disk of the given size in bytes that is to
+// be in a domain, in a new file that is durable when it returns.
+func (s *Store) CreateUpload(ctx context.Context, fsys durable.FS, name string, size int64, d Domain) error {
+	if size < 0 || size > disk.MaxSize || len(d) > maxDomain {
+		return fmt.Errorf("begin upload of %d bytes, domain of %d: out of range", size, len(d))
+	}
+	r, err := s.realm(ctx, d)
+	if err != nil {
+		return fmt.Errorf("begin upload: %w", err)
 	}
 	if f, err := fsys.Open(name); !errors.Is(err, fs.ErrNotExist) {
 		if err == nil {
@@ -49,9 +55,9 @@ func (s *Store) CreateUpload(fsys durable.FS, name string, size int64) error {
 		}
 		return fmt.Errorf("begin upload: %w", err)
 	}
-	var id uploadID
-	rand.Read(id[:])
-	if err := durable.WriteFile(fsys, name, encodeUploadHeader(id, size)); err != nil {
+	log := uploadLog{size: size, domain: d, tag: r.tag}
+	rand.Read(log.id[:])
+	if err := durable.WriteFile(fsys, name, log.encode()); err != nil {
 		return fmt.Errorf("begin upload: %w", err)
 	}
 	return nil
@@ -59,7 +65,8 @@ func (s *Store) CreateUpload(fsys durable.FS, name string, size int64) error {
 
 // OpenUpload goes on with an upload. All blocks whose Put has returned are
 // there. A log that has lost one of them is not opened: the error is
-// [ErrCorrupt].
+// [ErrCorrupt]. The key of the domain is asked for when it is first needed; what
+// needs it fails with a [KeyError] until it can be had.
 func (s *Store) OpenUpload(fsys durable.FS, name string) (*Upload, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -79,19 +86,18 @@ func (u *Upload) recover() error {
 	if err != nil {
 		return err
 	}
-	head := make([]byte, uploadHeader)
+	head := make([]byte, max(uploadHeader, min(maxUploadHeader, size)))
 	if err := readFull(u.f, head, 0); err != nil {
 		return err
 	}
-	if u.id, u.size, err = parseUploadHeader(head); err != nil {
+	if u.log, err = parseUploadHeader(head); err != nil {
 		return err
 	}
-	found, err := scanUpload(u.f, size, u.id, blocks(u.size))
+	found, err := u.log.scan(u.f, size)
 	if err != nil {
 		return err
 	}
-	u.at, u.last = found.blocks, found.last
-	u.written = (found.end + entryAlign - 1) &^ (entryAlign - 1)
+	u.at, u.last, u.written = found.blocks, found.last, align(found.end)
 	if size != u.written {
 		if err := u.f.Truncate(u.written); err != nil {
 			return err
@@ -106,7 +112,10 @@ func (u *Upload) recover() error {
 }
 
 // Size is the size of the disk in bytes.
-func (u *Upload) Size() int64 { return u.size }
+func (u *Upload) Size() int64 { return u.log.size }
+
+// Domain is the domain that the disk will be in.
+func (u *Upload) Domain() Domain { return u.log.domain }
 
 // Blocks is how many different blocks were put.
 func (u *Upload) Blocks() int64 {
@@ -126,26 +135,48 @@ func (u *Upload) Last() time.Time {
 // time. digest is the SHA-256 of the block, which the caller has computed:
 // nobody else compares it. When Put returns nil the block is durable.
 func (u *Upload) Put(n int64, digest [32]byte, block []byte, now time.Time) error {
-	if n < 0 || n >= blocks(u.size) || len(block) != BlockSize {
+	if n < 0 || n >= blocks(u.log.size) || len(block) != BlockSize {
 		return fmt.Errorf("put block %d of %d bytes: out of range", n, len(block))
 	}
 	buf := u.s.buffers.get()
 	defer func() { u.s.buffers.put(buf) }()
 	e := uploadEntry{block: n, time: now, digest: digest}
-	entry := buf[:entryHead]
-	if !disk.IsZero(block) {
-		record := u.s.comp.appendRecord(buf[entryHead:entryHead], kindBlock, digest, block, u.s.codec.packed(), u.s.frames)
-		e.length, e.crc = len(record), crc32.Checksum(record, castagnoli)
-		entry = append(entry, record...) // which is there already, unless a codec wanted more room
-	}
-	end, err := u.append(e, entry)
+	entry, err := u.encode(buf, &e, block)
 	if err == nil {
-		err = u.sync(end)
+		var end int64
+		if end, err = u.append(e, entry); err == nil {
+			err = u.sync(end)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("put block %d: %w", n, err)
 	}
 	return nil
+}
+
+// encode makes an entry in buf, without its head: room for that is in front of
+// the body.
+func (u *Upload) encode(buf []byte, e *uploadEntry, block []byte) (entry []byte, err error) {
+	c, err := u.key()
+	if err != nil {
+		return nil, err
+	}
+	digest, at := e.digest, entryHead
+	if c != nil {
+		e.digest, at = c.realm.identity(digest), entryHead+sealedHead
+	}
+	if disk.IsZero(block) {
+		return buf[:entryHead], nil
+	}
+	record := u.s.comp.appendRecord(buf[at:at], kindBlock, digest, block, u.s.codec.packed(), u.s.frames)
+	entry = append(buf[:at], record...) // which is there already, unless a codec wanted more room
+	if c != nil {
+		if entry, err = c.seal(entry, entryHead, e.block, digest); err != nil {
+			return nil, err
+		}
+	}
+	e.length, e.crc = len(entry)-entryHead, crc32.Checksum(entry[entryHead:], castagnoli)
+	return entry, nil
 }
 
 // append writes an entry, unless the block holds that already, and returns up
@@ -168,7 +199,7 @@ func (u *Upload) append(e uploadEntry, entry []byte) (end int64, err error) {
 	}
 	off := u.written
 	e.synced = u.synced
-	e.put(entry, u.id, off)
+	e.put(entry, u.log.id, off)
 	if _, err := u.f.WriteAt(entry, off); err != nil {
 		return 0, err
 	}
@@ -183,7 +214,7 @@ func (u *Upload) entry(off int64) (uploadEntry, error) {
 	if err := readFull(u.f, b[:], off); err != nil {
 		return uploadEntry{}, err
 	}
-	e, ok := parseUploadEntry(b[:], u.id, off, blocks(u.size))
+	e, ok := u.log.parseEntry(b[:], off)
 	if !ok {
 		return e, malformed("upload log entry at %d", off)
 	}
@@ -253,16 +284,37 @@ func (u *Upload) Sum(ctx context.Context) (sum [32]byte, err error) {
 		if err := ctx.Err(); err != nil {
 			return sum, err
 		}
-		u.mu.Lock()
-		e, err := u.entry(u.at[n])
-		u.mu.Unlock()
+		digest, err := u.digest(n)
 		if err != nil {
 			return sum, fmt.Errorf("sum of the upload: %w", err)
 		}
-		h.Write(e.digest[:])
+		h.Write(digest[:])
 	}
 	h.Sum(sum[:0])
 	return sum, nil
+}
+
+// digest is the SHA-256 of block n, which was put.
+func (u *Upload) digest(n int64) (digest [32]byte, err error) {
+	c, err := u.key()
+	if err != nil {
+		return digest, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	off := u.at[n]
+	e, err := u.entry(off)
+	switch {
+	case err != nil || c == nil:
+		return e.digest, err
+	case e.length == 0:
+		return zeroSum, nil
+	}
+	var head [sealedHead]byte
+	if err := readFull(u.f, head[:], off+entryHead); err != nil {
+		return digest, err
+	}
+	return c.openDigest(head[:], n)
 }
 
 // numbers are those of the blocks that were put.
@@ -272,11 +324,18 @@ func (u *Upload) numbers() []int64 {
 	return slices.Sorted(maps.Keys(u.at))
 }
 
-// Commit stores the disk that starts as base, which is not larger, and has the
-// blocks that were put. It may be repeated. No block may be put meanwhile.
-// progress is told how many blocks are done.
+// Commit stores the disk that starts as base, which is not larger and in the
+// domain of the upload, or is the zero Root, and has the blocks that were put. It
+// may be repeated. No block may be put meanwhile. progress is told how many
+// blocks are done.
 func (u *Upload) Commit(ctx context.Context, base Root, progress func(done, total int64)) (Root, error) {
-	w, err := u.s.NewWriter(u.size, base)
+	if base == (Root{}) {
+		base.Domain = u.log.domain
+	}
+	if base.Domain != u.log.domain {
+		return Root{}, errors.New("commit upload: the base is in another domain")
+	}
+	w, err := u.s.NewWriter(u.log.size, base)
 	if err != nil {
 		return Root{}, fmt.Errorf("commit upload: %w", err)
 	}
@@ -302,13 +361,13 @@ func (u *Upload) copyTo(ctx context.Context, w *Writer, progress func(done, tota
 		batch := make([]blockRecord, len(some))
 		buf = buf[:0]
 		for k, n := range some {
-			e, err := u.load(n, &buf, &batch[k])
+			digest, err := u.load(n, &buf, &batch[k])
 			if err != nil {
 				return err
 			}
 			batch[k].n = n
-			if e.length > 0 {
-				batch[k].id = w.s.identity(e.digest)
+			if batch[k].record != nil {
+				batch[k].id = w.s.identity(digest)
 			}
 		}
 		if err := w.putRecords(batch); err != nil {
@@ -319,34 +378,45 @@ func (u *Upload) copyTo(ctx context.Context, w *Writer, progress func(done, tota
 	return nil
 }
 
-// load reads the record of block n behind what is in buf, and checks it.
-func (u *Upload) load(n int64, buf *[]byte, r *blockRecord) (uploadEntry, error) {
+// load reads the record of block n, if it is not zero, behind what is in buf,
+// checks it, and returns the SHA-256 of the block.
+func (u *Upload) load(n int64, buf *[]byte, r *blockRecord) (digest [32]byte, err error) {
+	c, err := u.key()
+	if err != nil {
+		return digest, err
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	off := u.at[n]
 	e, err := u.entry(off)
 	if err != nil || e.length == 0 {
-		return e, err
+		return e.digest, err
 	}
 	start := len(*buf)
 	*buf = slices.Grow(*buf, e.length)[:start+e.length]
-	r.record = (*buf)[start:]
-	if err := readFull(u.f, r.record, off+entryHead); err != nil {
-		return e, err
+	body := (*buf)[start:]
+	if err := readFull(u.f, body, off+entryHead); err != nil {
+		return digest, err
 	}
-	if crc32.Checksum(r.record, castagnoli) != e.crc {
-		return e, malformed("record of block %d in the upload log fails its checksum", n)
+	if crc32.Checksum(body, castagnoli) != e.crc {
+		return digest, malformed("record of block %d in the upload log fails its checksum", n)
+	}
+	digest, r.record = e.digest, body
+	if c != nil {
+		if digest, r.record, err = c.open(body, n); err != nil {
+			return digest, err
+		}
 	}
 	h, err := parseHead(r.record)
 	if err == nil {
 		err = h.checkFrames(r.record)
 	}
 	if err != nil || h.frames == u.s.frames {
-		return e, err
+		return digest, err
 	}
 	// It was put while records were divided otherwise.
 	r.plain = make([]byte, BlockSize)
-	return e, u.s.comp.decodeRecord(r.plain, &h, r.record)
+	return digest, u.s.comp.decodeRecord(r.plain, &h, r.record)
 }
 
 // blockRecord is a block that is compressed already.

@@ -1,6 +1,7 @@
 package blockstore_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -28,9 +29,9 @@ func openUpload(t tb, w *world) *blockstore.Upload {
 	return u
 }
 
-func beginUpload(t tb, w *world, size int64) *blockstore.Upload {
+func beginUpload(t tb, w *world, size int64, d blockstore.Domain) *blockstore.Upload {
 	t.Helper()
-	if err := w.CreateUpload(w.fs, logName, size); err != nil {
+	if err := w.CreateUpload(context.Background(), w.fs, logName, size, d); err != nil {
 		t.Fatal(err)
 	}
 	return openUpload(t, w)
@@ -60,10 +61,19 @@ func linear(blocks map[int64][]byte) [32]byte {
 // commits.
 func TestUpload(t *testing.T) {
 	t.Parallel()
+	for _, d := range []blockstore.Domain{"", keyA} {
+		t.Run("domain "+string(d), func(t *testing.T) {
+			t.Parallel()
+			testUpload(t, d)
+		})
+	}
+}
+
+func testUpload(t *testing.T, d blockstore.Domain) {
 	w := newWorld(t)
 	const size = leaf + 5*block
-	base := mustCreate(t, w.Store, 3*block, blockstore.Root{}, write{0, pattern(1, block)}, write{2 * block, pattern(2, block)})
-	u := beginUpload(t, w, size)
+	base := mustCreate(t, w.Store, 3*block, blockstore.Root{Domain: d}, write{0, pattern(1, block)}, write{2 * block, pattern(2, block)})
+	u := beginUpload(t, w, size, d)
 	m := newModel(size)
 	m.write(pattern(1, block), 0)
 	m.write(pattern(2, block), 2*block)
@@ -94,6 +104,9 @@ func TestUpload(t *testing.T) {
 		u = openUpload(t, w)
 	}
 	defer u.Close()
+	if u.Domain() != d {
+		t.Errorf("the upload is in domain %q", u.Domain())
+	}
 	if got := u.Blocks(); got != int64(len(blocks)) {
 		t.Errorf("Blocks = %d, want %d", got, len(blocks))
 	}
@@ -157,8 +170,8 @@ func TestUpload(t *testing.T) {
 func TestUploadRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	u := beginUpload(t, w, 2*block)
-	if err := w.CreateUpload(w.fs, logName, 2*block); err == nil {
+	u := beginUpload(t, w, 2*block, "")
+	if err := w.CreateUpload(t.Context(), w.fs, logName, 2*block, ""); err == nil {
 		t.Error("a second upload takes the name")
 	}
 	b := pattern(1, block)
@@ -169,6 +182,9 @@ func TestUploadRefuses(t *testing.T) {
 	}
 	if _, err := u.Commit(t.Context(), blockstore.Root{Size: 3 * block}, silent); err == nil {
 		t.Error("a larger base is accepted")
+	}
+	if _, err := u.Commit(t.Context(), mustCreate(t, w.Store, block, blockstore.Root{Domain: keyA}, write{0, b}), silent); err == nil {
+		t.Error("a base in another domain is accepted")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -188,7 +204,7 @@ func TestUploadRefuses(t *testing.T) {
 		t.Error("closed twice")
 	}
 	for _, size := range []int64{-1, 1 << 60} {
-		if w.CreateUpload(w.fs, "other", size) == nil {
+		if w.CreateUpload(t.Context(), w.fs, "other", size, "") == nil {
 			t.Errorf("an upload of %d bytes begins", size)
 		}
 	}
@@ -198,21 +214,25 @@ func TestUploadRefuses(t *testing.T) {
 // not fill the disk.
 func TestUploadRepeat(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	u := beginUpload(t, w, block)
-	defer u.Close()
-	b := pattern(7, block)
-	if err := put(u, 0, b); err != nil {
-		t.Fatal(err)
-	}
-	before := w.fs.Count(durabletest.OpWrite)
-	for range 10 {
+	for _, d := range []blockstore.Domain{"", keyA} {
+		w := newWorld(t)
+		u := beginUpload(t, w, block, d)
+		b := pattern(7, block)
 		if err := put(u, 0, b); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if n := w.fs.Count(durabletest.OpWrite) - before; n != 0 {
-		t.Errorf("%d writes for what is there", n)
+		before := w.fs.Count(durabletest.OpWrite)
+		for range 10 {
+			if err := put(u, 0, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := w.fs.Count(durabletest.OpWrite) - before; n != 0 {
+			t.Errorf("domain %q: %d writes for what is there", d, n)
+		}
+		if err := u.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -220,7 +240,7 @@ func TestUploadRepeat(t *testing.T) {
 func TestUploadFull(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	u := beginUpload(t, w, 4*block)
+	u := beginUpload(t, w, 4*block, "")
 	m := newModel(4 * block)
 	for n := range int64(4) {
 		b := pattern(uint64(n)*8+7, block)
@@ -252,7 +272,7 @@ func TestUploadFull(t *testing.T) {
 func TestUploadSyncFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	u := beginUpload(t, w, 4*block)
+	u := beginUpload(t, w, 4*block, "")
 	defer u.Close()
 	w.fs.Fail(durabletest.OpSync, 1, syscall.EIO)
 	if err := put(u, 0, pattern(1, block)); !errors.Is(err, syscall.EIO) {
@@ -271,8 +291,8 @@ func TestUploadCrash(t *testing.T) {
 	points := 0
 	for seed := range uint64(25) {
 		rng := rand.New(rand.NewPCG(seed, 3))
-		w := openWorld(t, durabletest.New(), small())
-		if err := w.CreateUpload(w.fs, logName, size); err != nil {
+		w, d := openWorld(t, durabletest.New(), small()), []blockstore.Domain{"", keyA}[seed%2]
+		if err := w.CreateUpload(t.Context(), w.fs, logName, size, d); err != nil {
 			t.Fatal(err)
 		}
 		answered := make(map[int64][]byte)
@@ -330,42 +350,149 @@ func TestUploadCrash(t *testing.T) {
 // log is not opened as if it were shorter.
 func TestUploadDamage(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	u := beginUpload(t, w, 4*block)
-	for n := range int64(3) {
-		if err := put(u, n, pattern(uint64(n), block)); err != nil {
+	const sealed = 64 + int64(len(keyA)) + 8 // where the entries of a sealed log begin: behind a checksum and 4 zeros
+	for d, offsets := range map[blockstore.Domain][]int64{
+		"":   {64, 70, 64 + 80 + 5, 0, 40, 61},
+		keyA: {sealed, sealed + 6, sealed + 80, sealed + 80 + 20, sealed + 80 + 70, 0, 10, 40, 61, 64, sealed - 5},
+	} {
+		w := newWorld(t)
+		u := beginUpload(t, w, 4*block, d)
+		for n := range int64(3) {
+			if err := put(u, n, pattern(uint64(n), block)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := u.Close(); err != nil {
 			t.Fatal(err)
 		}
+		f, err := w.fs.Open(logName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for _, off := range offsets {
+			var b [1]byte
+			if _, err := f.ReadAt(b[:], off); err != nil {
+				t.Fatal(err)
+			}
+			flip := []byte{b[0] ^ 1}
+			if _, err := f.WriteAt(flip, off); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.OpenUpload(w.fs, logName); !errors.Is(err, blockstore.ErrCorrupt) {
+				t.Errorf("domain %q, damaged at %d: got %v", d, off, err)
+			}
+			if _, err := f.WriteAt(b[:], off); err != nil {
+				t.Fatal(err)
+			}
+		}
+		u = openUpload(t, w)
+		if u.Blocks() != 3 {
+			t.Errorf("domain %q: %d blocks after the damage was mended", d, u.Blocks())
+		}
+		if err := u.Close(); err != nil {
+			t.Error(err)
+		}
 	}
-	if err := u.Close(); err != nil {
+}
+
+// TestUploadSealed looks for what was put in the log of an encrypted upload:
+// neither the bytes, nor their hash, nor the key are there, and two logs with
+// the same blocks have nothing in common.
+func TestUploadSealed(t *testing.T) {
+	t.Parallel()
+	for _, codec := range []blockstore.Codec{blockstore.CodecRaw, blockstore.CodecZstd} {
+		cfg := small()
+		cfg.Codec = codec
+		w, ring := keyedWorld(t, cfg)
+		ring.set(keyA, (*blockstore.Key)([]byte("this key is in no file at all!!!")))
+		data := append(pattern(7, block), bytes.Repeat([]byte("a secret "), block/9+1)[:block]...)
+		logs := []string{logName, "snap-2.upload"}
+		for _, name := range logs {
+			if err := w.CreateUpload(t.Context(), w.fs, name, 3*block, keyA); err != nil {
+				t.Fatal(err)
+			}
+			u, err := w.OpenUpload(w.fs, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := range int64(2) {
+				if err := put(u, n, data[n*block:(n+1)*block]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := u.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustCreate(t, w.Store, block, blockstore.Root{}, write{0, pattern(3, block)})
+		all := files(t, w.fs)
+		secrets := [][]byte{[]byte("this key is"), []byte("a secret"), []byte("ORec")}
+		for n := range 2 {
+			sum := sha256.Sum256(data[n*block : (n+1)*block])
+			secrets = append(secrets, sum[:])
+		}
+		for off := 0; off+16 <= block; off += 30_011 {
+			secrets = append(secrets, data[off:off+16])
+		}
+		for _, name := range logs {
+			for _, secret := range secrets {
+				if bytes.Contains(all[name], secret) {
+					t.Errorf("%v: %s has %.32q in it", codec, name, secret)
+				}
+			}
+		}
+		const at = 64 + len(keyA) + 8 + 80 // the body of the first entry
+		if one, two := all[logs[0]], all[logs[1]]; len(one) != len(two) || bytes.Equal(one[at:at+64], two[at:at+64]) || bytes.Equal(one[at+64:at+4096], two[at+64:at+4096]) {
+			t.Errorf("%v: two logs have the same ciphertext", codec)
+		}
+	}
+}
+
+// TestUploadKey takes the key of an upload away, and gives it another. The log
+// can be opened all the same, to see how old it is.
+func TestUploadKey(t *testing.T) {
+	t.Parallel()
+	w, ring := keyedWorld(t, small())
+	u := beginUpload(t, w, 4*block, keyA)
+	b := pattern(7, block)
+	if err := errors.Join(put(u, 1, b), put(u, 2, make([]byte, block)), u.Close()); err != nil {
 		t.Fatal(err)
 	}
-	f, err := w.fs.Open(logName)
-	if err != nil {
-		t.Fatal(err)
+	use := func(u *blockstore.Upload) map[string]error {
+		_, sumErr := u.Sum(t.Context())
+		_, commitErr := u.Commit(t.Context(), blockstore.Root{}, silent)
+		return map[string]error{"Put": put(u, 0, b), "Sum": sumErr, "Commit": commitErr}
 	}
-	defer f.Close()
-	for _, off := range []int64{64, 70, 64 + 80 + 5, 0, 40, 61} {
-		var b [1]byte
-		if _, err := f.ReadAt(b[:], off); err != nil {
-			t.Fatal(err)
+	for name, tt := range map[string]struct {
+		key  *blockstore.Key
+		want error
+	}{"no key": {nil, errDisabled}, "another key": {&blockstore.Key{9}, blockstore.ErrWrongKey}} {
+		ring.set(keyA, tt.key)
+		u := openUpload(t, w)
+		if u.Blocks() != 2 || !u.Last().Equal(noon) {
+			t.Errorf("%s: %d blocks, the last at %v", name, u.Blocks(), u.Last())
 		}
-		flip := []byte{b[0] ^ 1}
-		if _, err := f.WriteAt(flip, off); err != nil {
-			t.Fatal(err)
+		for what, err := range use(u) {
+			if !errors.Is(err, tt.want) || !errors.Is(err, blockstore.ErrNoKey) {
+				t.Errorf("%s: %s: %v", name, what, err)
+			}
 		}
-		if _, err := w.OpenUpload(w.fs, logName); !errors.Is(err, blockstore.ErrCorrupt) {
-			t.Errorf("damaged at %d: got %v", off, err)
+		if err := u.Close(); err != nil {
+			t.Error(err)
 		}
-		if _, err := f.WriteAt(b[:], off); err != nil {
-			t.Fatal(err)
+		if err := w.CreateUpload(t.Context(), w.fs, "other", block, keyA); tt.key == nil && !errors.Is(err, errDisabled) {
+			t.Errorf("%s: another upload begins: %v", name, err)
 		}
 	}
+	ring.set(keyA, &blockstore.Key{1})
 	u = openUpload(t, w)
-	if u.Blocks() != 3 {
-		t.Errorf("%d blocks after the damage was mended", u.Blocks())
+	defer u.Close()
+	for what, err := range use(u) {
+		if err != nil {
+			t.Errorf("with its key again: %s: %v", what, err)
+		}
 	}
-	u.Close()
 }
 
 // TestDiffFrom pages through changes: each page reads only nodes on the way to

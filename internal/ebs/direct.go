@@ -44,16 +44,40 @@ func (s *Service) StartSnapshot(ctx context.Context, who origami.Caller, r Uploa
 	if err := r.check(); err != nil {
 		return nil, nil, err
 	}
+	for {
+		made, tags, err := s.startUpload(ctx, who, r)
+		if !errors.Is(err, errOtherKey) {
+			return made, tags, err
+		}
+	}
+}
+
+// errOtherKey says that what decides about the key of an upload has changed
+// since its log was made.
+var errOtherKey = errors.New("the upload is to be encrypted with another key")
+
+// startUpload makes the log of an upload, and then its rows.
+func (s *Service) startUpload(ctx context.Context, who origami.Caller, r UploadRequest) (*origami.Snapshot, origami.Tags, error) {
 	snap := s.newSnapshot(who, &origami.Volume{ID: origami.NoVolume, Size: r.Size}, SnapshotSpec{Description: r.Description})
 	snap.Upload = &origami.SnapshotUpload{Timeout: r.Timeout}
-	// The log first: a row never names bytes that are not there. What no row
-	// comes to name is removed by Recover, if not here.
-	if err := s.store.CreateUpload(s.volumes, uploadName(snap.ID), r.Size*GiB); err != nil {
-		return nil, nil, err
-	}
 	var made *origami.Snapshot
 	var tags origami.Tags
 	err := s.db.Update(ctx, func(tx *metadb.Tx) (err error) {
+		if made, tags, err = s.earlierUpload(tx, who, r); err != nil || made != nil {
+			return err
+		}
+		_, snap.KMSKey, err = s.uploadBase(tx, who, r)
+		return err
+	})
+	if err != nil || made != nil {
+		return made, tags, err
+	}
+	// The log first: a row never names bytes that are not there. What no row
+	// comes to name is removed by Recover, if not here.
+	if err := s.store.CreateUpload(ctx, s.volumes, uploadName(snap.ID), r.Size*GiB, blockstore.Domain(snap.KMSKey)); err != nil {
+		return nil, nil, keyError(snap.KMSKey, err)
+	}
+	err = s.db.Update(ctx, func(tx *metadb.Tx) (err error) {
 		made, tags, err = s.addUpload(tx, who, *snap, r)
 		return err
 	})
@@ -89,17 +113,10 @@ func (r *UploadRequest) check() error {
 		return badParameter("KmsKeyArn cannot be specified together with ParentSnapshotId: the snapshot has the key of its parent.")
 	case r.Encrypted != nil && !*r.Encrypted && r.KMSKey != "":
 		return badParameter("KmsKeyArn cannot be specified when Encrypted is false.")
-	case r.KMSKey != "", r.Encrypted != nil && *r.Encrypted:
-		return notEncrypted()
+	case r.KMSKey != "" && !isKeyARN(r.KMSKey):
+		return badKey("The value %.128q is not the ARN of a KMS key.", r.KMSKey)
 	}
 	return nil
-}
-
-// notEncrypted refuses to write an encrypted snapshot block by block: its log
-// would not be encrypted.
-func notEncrypted() error {
-	return origami.Errorf(origami.CodeValidationException, "Encrypted snapshots cannot be written block by block by this service.").
-		Because(origami.ReasonInvalidCustomerKey)
 }
 
 func badParameter(format string, args ...any) error {
@@ -108,50 +125,25 @@ func badParameter(format string, args ...any) error {
 
 // addUpload writes the rows of an upload, or finds that they are there.
 func (s *Service) addUpload(tx *metadb.Tx, who origami.Caller, snap origami.Snapshot, r UploadRequest) (*origami.Snapshot, origami.Tags, error) {
-	const operation = "StartSnapshot"
-	earlier, done, err := tx.Once(who.Account, who.Region, operation, r.ClientToken, r.Fingerprint)
-	if errors.Is(err, &origami.Error{Code: origami.CodeIdempotentParameterMismatch}) {
-		return nil, nil, origami.Errorf(origami.CodeConflictException, "A request with this client token and other parameters was made before.")
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if done {
-		return s.earlierUpload(tx, who, origami.SnapshotID(earlier))
+	earlier, tags, err := s.earlierUpload(tx, who, r)
+	if err != nil || earlier != nil {
+		return earlier, tags, err
 	}
 	if err := s.uploadsLeft(tx, who); err != nil {
 		return nil, nil, err
 	}
-	if on, err := s.EncryptionByDefault(tx, who); err != nil {
-		return nil, nil, err
-	} else if on {
-		return nil, nil, notEncrypted()
-	}
-	if r.Parent != "" {
-		parent, err := s.ReadableSnapshot(tx, who, r.Parent)
-		if err != nil {
-			return nil, nil, err
-		}
-		if parent.Encrypted {
-			return nil, nil, notEncrypted()
-		}
-		if parent.VolumeSize > r.Size {
-			return nil, nil, origami.Errorf(origami.CodeValidationException,
-				"The volume size of %d GiB is smaller than that of the parent snapshot, %d GiB.", r.Size, parent.VolumeSize).
-				Because(origami.ReasonInvalidVolumeSize)
-		}
-		up := *snap.Upload
-		up.Parent, up.Base = parent.ID, parent.Root
-		snap.Upload, snap.Lineage, snap.Encrypted, snap.KMSKey = &up, parent.Line(), parent.Encrypted, parent.KMSKey
-	}
-	byDefault, err := s.EncryptionByDefault(tx, who)
+	parent, key, err := s.uploadBase(tx, who, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	if byDefault && !snap.Encrypted {
-		return nil, nil, origami.Errorf(origami.CodeValidationException,
-			"Encryption by default is enabled for the account: only children of encrypted snapshots can be started.").
-			Because(origami.ReasonInvalidCustomerKey)
+	if key != snap.KMSKey {
+		return nil, nil, errOtherKey
+	}
+	snap.Encrypted = key != ""
+	if parent != nil {
+		up := *snap.Upload
+		up.Parent, up.Base = parent.ID, parent.Root
+		snap.Upload, snap.Lineage = &up, parent.Line()
 	}
 	if err := tx.PutSnapshot(&snap); err != nil {
 		return nil, nil, err
@@ -164,17 +156,29 @@ func (s *Service) addUpload(tx *metadb.Tx, who origami.Caller, snap origami.Snap
 	if err := s.later(tx, s.uploadTask(taskUploadTimeout, &snap), snap.Started.Add(r.Timeout)); err != nil {
 		return nil, nil, err
 	}
-	return &snap, r.Tags, tx.SetOnce(who.Account, who.Region, operation, r.ClientToken, r.Fingerprint, string(snap.ID))
+	return &snap, r.Tags, tx.SetOnce(who.Account, who.Region, startSnapshot, r.ClientToken, r.Fingerprint, string(snap.ID))
 }
 
-// earlierUpload answers a request that was made before.
-func (s *Service) earlierUpload(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID) (*origami.Snapshot, origami.Tags, error) {
+// startSnapshot is the name of the operation that client tokens belong to.
+const startSnapshot = "StartSnapshot"
+
+// earlierUpload answers a request that was made before. It returns nil if it was
+// not.
+func (s *Service) earlierUpload(tx *metadb.Tx, who origami.Caller, r UploadRequest) (*origami.Snapshot, origami.Tags, error) {
+	earlier, done, err := tx.Once(who.Account, who.Region, startSnapshot, r.ClientToken, r.Fingerprint)
+	if errors.Is(err, &origami.Error{Code: origami.CodeIdempotentParameterMismatch}) {
+		return nil, nil, origami.Errorf(origami.CodeConflictException, "A request with this client token and other parameters was made before.")
+	}
+	if err != nil || !done {
+		return nil, nil, err
+	}
+	id := origami.SnapshotID(earlier)
 	snap, err := tx.Snapshot(who.Region, who.Account, id)
 	if err != nil {
 		return nil, nil, noSnapshot(id, err)
 	}
-	tags, err := tx.Tags(who.Region, who.Account, string(id))
-	return snap, tags[string(id)], err
+	tags, err := tx.Tags(who.Region, who.Account, earlier)
+	return snap, tags[earlier], err
 }
 
 // uploadsLeft refuses an upload that is one too many.
@@ -223,11 +227,8 @@ func (s *Service) ReadableSnapshot(tx *metadb.Tx, who origami.Caller, id origami
 			Because(origami.ReasonInvalidSnapshotID)
 	}
 	if snap.Encrypted {
-		if err := s.mayDecrypt(tx, who, snap); isRefusal(err) {
-			return nil, origami.Errorf(origami.CodeAccessDeniedException, "The key of the snapshot %s cannot be used.", id).
-				Because(origami.ReasonDependencyAccess)
-		} else if err != nil {
-			return nil, err
+		if err := s.mayDecrypt(tx, who, snap); err != nil {
+			return nil, keyError(snap.KMSKey, err)
 		}
 	}
 	return snap, nil
@@ -250,7 +251,7 @@ func (s *Service) ListBlocks(ctx context.Context, snap *origami.Snapshot, from i
 	}
 	for n, err := range s.store.Blocks(ctx, root, from) {
 		if err != nil {
-			return nil, false, err
+			return nil, false, keyError(snap.KMSKey, err)
 		}
 		if len(list) == limit {
 			return list, true, nil
@@ -283,9 +284,13 @@ func (s *Service) ListChanges(ctx context.Context, first, second *origami.Snapsh
 	if err != nil {
 		return nil, false, err
 	}
+	if a.Domain != b.Domain {
+		return nil, false, origami.Errorf(origami.CodeValidationException, "The snapshots %s and %s are encrypted with different keys.",
+			first.ID, second.ID).Because(origami.ReasonUnrelatedSnapshots)
+	}
 	for c, err := range s.store.DiffFrom(ctx, a, b, from) {
 		if err != nil {
-			return nil, false, err
+			return nil, false, keyError(second.KMSKey, err)
 		}
 		if len(list) == limit {
 			return list, true, nil
@@ -307,7 +312,7 @@ func (s *Service) ReadSnapshotBlock(ctx context.Context, snap *origami.Snapshot,
 	}
 	img, err := s.store.Image(ctx, root)
 	if err != nil {
-		return [32]byte{}, fmt.Errorf("read %s: %w", snap.ID, err)
+		return [32]byte{}, keyError(snap.KMSKey, fmt.Errorf("read %s: %w", snap.ID, err))
 	}
 	return img.ReadBlock(p, n)
 }

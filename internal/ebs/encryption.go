@@ -20,6 +20,8 @@ type Encryption struct {
 type Secrecy struct {
 	Key   string // ARN of the KMS key; "" means that it will not be encrypted
 	Fault string // why that will fail: a request with a bad key succeeds, its work does not
+
+	cause error // of the Fault
 }
 
 // What is wrong with keys, as snapshots and volumes show it.
@@ -124,16 +126,25 @@ func (s *Service) encrypt(tx *metadb.Tx, who origami.Caller, source *origami.Sna
 
 // mayDecrypt checks that the caller may use the key of a snapshot.
 func (s *Service) mayDecrypt(tx *metadb.Tx, who origami.Caller, source *origami.Snapshot) error {
-	region, err := regionOfKey(source.KMSKey)
+	return s.mayUse(tx, who, source.KMSKey, "Decrypt")
+}
+
+// mayUse checks that the caller may do something to a key, in whatever region
+// that is.
+func (s *Service) mayUse(tx *metadb.Tx, who origami.Caller, key, action string) error {
+	if s.keys.KMS == nil {
+		return errNoKeys()
+	}
+	region, err := regionOfKey(key)
 	if err != nil {
 		return err
 	}
 	who.Region = region
-	k, err := s.keys.KMS.Resolve(tx, who, source.KMSKey)
+	k, err := s.keys.KMS.Resolve(tx, who, key)
 	if err != nil {
 		return err
 	}
-	return s.keys.KMS.Check(tx, kms.Access{Caller: who, Via: "ec2"}, k, nil, "Decrypt")
+	return s.keys.KMS.Check(tx, kms.Access{Caller: who, Via: "ec2"}, k, nil, action)
 }
 
 // ManagedKey reports whether a snapshot is encrypted with the key that EBS has
@@ -160,7 +171,7 @@ func faulty(key string, err error) (Secrecy, error) {
 	if fault == "" {
 		return Secrecy{}, err
 	}
-	return Secrecy{Key: key, Fault: fault}, nil
+	return Secrecy{Key: key, Fault: fault, cause: err}, nil
 }
 
 // faultOf is what an error about a key means, or "" if it is about something

@@ -152,8 +152,11 @@ func (s *Service) PutBlock(ctx context.Context, who origami.Caller, id origami.S
 	if n < 0 || n >= u.snap.VolumeSize*BlocksPerGiB {
 		return badBlock(u.snap, n)
 	}
-	if err := s.putBlock(u, n, digest, block); err != nil {
+	if err := s.mayWrite(ctx, who, u.snap); err != nil {
 		return err
+	}
+	if err := s.putBlock(u, n, digest, block); err != nil {
+		return keyError(u.snap.KMSKey, err)
 	}
 	if progress < 0 {
 		return nil
@@ -191,6 +194,9 @@ func (s *Service) CompleteUpload(ctx context.Context, who origami.Caller, id ori
 	}
 	u, err := s.ownUpload(ctx, who, id)
 	if err != nil {
+		return "", err
+	}
+	if err := s.mayWrite(ctx, who, u.snap); err != nil {
 		return "", err
 	}
 	u.mu.Lock()
@@ -272,24 +278,32 @@ func (s *Service) runUpload(ctx context.Context, run *task.Run) error {
 		return task.Retry(err)
 	}
 	wrong, err := u.verify(ctx, up)
-	if err != nil {
-		return task.Retry(err)
-	}
-	if wrong != "" {
+	if err == nil && wrong != "" {
 		return s.failUpload(ctx, region, id, wrong)
 	}
+	if err == nil {
+		err = s.commitUpload(ctx, run, u, up)
+	}
+	if fault := faultOf(err); fault != "" {
+		return Failure(fault)
+	}
+	if errors.Is(err, blockstore.ErrCorrupt) {
+		return err
+	}
+	return task.Retry(err)
+}
+
+// commitUpload moves the blocks of an upload into the store.
+func (s *Service) commitUpload(ctx context.Context, run *task.Run, u *upload, up *origami.SnapshotUpload) error {
 	base, err := parseRoot(up.Base)
 	if err != nil {
 		return err
 	}
 	root, err := u.log.Commit(ctx, base, s.snapshotProgress(ctx, run, u.snap))
 	if err != nil {
-		if errors.Is(err, blockstore.ErrCorrupt) {
-			return err
-		}
-		return task.Retry(err)
+		return err
 	}
-	return task.Retry(s.completeSnapshot(ctx, region, id, root))
+	return s.completeSnapshot(ctx, u.snap.Region, u.snap.ID, root)
 }
 
 // verify compares what was put with what the client says, and tells what is

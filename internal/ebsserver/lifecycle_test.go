@@ -24,7 +24,7 @@ import (
 // that are quick to make and a clock that can be set.
 
 // do calls an operation that must succeed.
-func do[In, Out, O any](t *testing.T, f func(context.Context, *In, ...func(*O)) (*Out, error), in *In) *Out {
+func do[In, Out, O any](t testing.TB, f func(context.Context, *In, ...func(*O)) (*Out, error), in *In) *Out {
 	t.Helper()
 	out, err := f(t.Context(), in)
 	if err != nil {

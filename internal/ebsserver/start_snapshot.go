@@ -36,6 +36,7 @@ type startSnapshotOutput struct {
 	BlockSize        int32
 	Tags             []tag   `json:",omitempty"`
 	ParentSnapshotID *string `json:"ParentSnapshotId,omitempty"`
+	KmsKeyArn        *string `json:",omitempty"`
 	SseType          string
 }
 
@@ -69,6 +70,9 @@ func (s *server) startSnapshot(ctx context.Context, who origami.Caller, in *star
 		Description: optional.Text(snap.Description), SnapshotID: optional.Text(snap.ID), OwnerID: optional.Text(snap.Owner), Status: optional.Text(snap.State),
 		StartTime: restjson.Time(snap.Started), VolumeSize: snap.VolumeSize, BlockSize: blockSize, Tags: wireTags(tags),
 		SseType: "none",
+	}
+	if snap.Encrypted {
+		out.KmsKeyArn, out.SseType = optional.Text(snap.KMSKey), "sse-kms"
 	}
 	if snap.Upload != nil {
 		out.ParentSnapshotID = optional.Text(snap.Upload.Parent)

@@ -35,6 +35,8 @@ import (
 	"origami/internal/ec2server"
 	"origami/internal/endpoint"
 	"origami/internal/iam"
+	"origami/internal/keywrap/keyfile"
+	"origami/internal/kms"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
 	"origami/internal/rbinserver"
@@ -57,14 +59,18 @@ type installation struct {
 	http *http.Client
 	db   *metadb.DB
 	ebs  *ebs.Service
+	kms  *kms.Service
 	// ahead is how far the clock of the service is ahead, in nanoseconds.
 	ahead *atomic.Int64
 	close func()
 	a, b  account
 	// limits take effect at the next restart.
 	limits ebs.Limits
-	user   bool // requests are those of a user, not of the account's root
-	allow  func(action string, resources []iam.Resource) error
+	// expected is part of errors that the log may have.
+	expected string
+	idle     bool // tasks wait for the next restart
+	user     bool // requests are those of a user, not of the account's root
+	allow    func(action string, resources []iam.Resource) error
 }
 
 type account struct {
@@ -114,7 +120,7 @@ func (i *installation) open() {
 		}
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	log := slog.New(slog.NewTextHandler(errorsOf{t}, &slog.HandlerOptions{Level: slog.LevelError}))
+	log := slog.New(slog.NewTextHandler(errorsOf{i}, &slog.HandlerOptions{Level: slog.LevelError}))
 	db, err := metadb.Config{Clock: i.now}.Open(ctx, "sqlite:"+filepath.Join(i.root, "db"))
 	must(err)
 	packs, err := durable.OS(filepath.Join(i.root, "packs"))
@@ -123,13 +129,19 @@ func (i *installation) open() {
 	must(err)
 	bucket, err := dir.Open(packs)
 	must(err)
-	store, err := blockstore.Open(ctx, blockstore.Config{Bucket: bucket, Index: ebs.Index{DB: db}, Logger: log})
+	top, err := keyfile.Open(filepath.Join(i.root, "root.key"))
+	must(err)
+	i.kms, err = kms.New(ctx, kms.Config{DB: db, Root: top, Regions: []origami.Region{home, abroad}, Log: log})
+	must(err)
+	store, err := blockstore.Open(ctx, blockstore.Config{Bucket: bucket, Index: ebs.Index{DB: db}, Keys: ebs.Keys{DB: db, KMS: i.kms}, Logger: log})
 	must(err)
 	queue := task.New(db, task.Config{Logger: log})
-	snapshots := ebs.New(ebs.Config{DB: db, Store: store, Queue: queue, Volumes: volumes, Log: log, Now: i.now, Boot: "one", Limits: i.limits})
+	snapshots := ebs.New(ebs.Config{DB: db, Store: store, Queue: queue, Volumes: volumes, KMS: i.kms, Log: log, Now: i.now, Boot: "one", Limits: i.limits})
 	must(snapshots.Recover(ctx))
 	var background sync.WaitGroup
-	background.Go(func() { _ = queue.Serve(ctx) })
+	if !i.idle {
+		background.Go(func() { _ = queue.Serve(ctx) })
+	}
 	accounts := iam.New(db)
 	door := httptest.NewServer(endpoint.New(endpoint.Config{
 		Credentials: func(ctx context.Context, id, _ string) (endpoint.Credential, error) {
@@ -178,10 +190,12 @@ func (i *installation) principal(a origami.AccountID) string {
 }
 
 // errorsOf makes a line of the log an error of the test.
-type errorsOf struct{ t testing.TB }
+type errorsOf struct{ i *installation }
 
 func (e errorsOf) Write(p []byte) (int, error) {
-	e.t.Errorf("the service logged %s", p)
+	if e.i.expected == "" || !bytes.Contains(p, []byte(e.i.expected)) {
+		e.i.t.Errorf("the service logged %s", p)
+	}
 	return len(p), nil
 }
 

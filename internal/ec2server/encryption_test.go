@@ -2,7 +2,6 @@ package ec2server_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"origami"
-	"origami/internal/ebs"
 	"origami/internal/kms"
 )
 
@@ -460,27 +458,4 @@ func described(err error) string {
 		return ""
 	}
 	return describe(err)
-}
-
-// TestUploadsAreNotEncrypted refuses what would have to be encrypted, rather
-// than making it unencrypted: the log of an upload is in the clear.
-func TestUploadsAreNotEncrypted(t *testing.T) {
-	t.Parallel()
-	i := open(t)
-	parent := i.a.encrypted(t, home, "disk", i.a.newKey(t, home))
-	start := func(r ebs.UploadRequest) error {
-		r.Size = 1
-		_, _, err := i.ebs.StartSnapshot(t.Context(), i.a.caller(home), r)
-		return err
-	}
-	if err := start(ebs.UploadRequest{}); err != nil {
-		t.Errorf("an upload without a parent: %v", err)
-	}
-	if err := start(ebs.UploadRequest{Parent: origami.SnapshotID(parent)}); !errors.Is(err, &origami.Error{Code: origami.CodeValidationException}) {
-		t.Errorf("a child of an encrypted snapshot: %v", err)
-	}
-	do(t, i.a.EnableEbsEncryptionByDefault, &ec2.EnableEbsEncryptionByDefaultInput{})
-	if err := start(ebs.UploadRequest{}); !errors.Is(err, &origami.Error{Code: origami.CodeValidationException}) {
-		t.Errorf("an upload where encryption by default is on: %v", err)
-	}
 }
