@@ -54,7 +54,7 @@ var owners = map[string]string{
 	"modernc.org/sqlite":                  "internal/metadb",
 	"github.com/jackc/pgx":                "internal/metadb",
 	"gvisor.dev/gvisor":                   "internal/vnet",
-	"github.com/containers/gvisor-tap-":   "internal/vnet",
+	"github.com/containers/gvisor-tap-":   "",
 	"os/exec":                             "internal/vmm/qemu cmd/origami internal/bench internal/testreport",
 	"github.com/spf13/cobra":              "cmd/origami",
 	"github.com/vbauerster/mpb":           "cmd/origami",

@@ -79,6 +79,7 @@ func serve(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	defer lock.Close()
+	paceGC()
 	s := &service{o: o, log: newLogger(o.logLevel), ctx: ctx}
 	defer func() { err = errors.Join(err, s.close()) }()
 	for _, build := range []func() error{s.openMonitor, s.openAudit, s.openDatabase, s.openAccounts, s.openKeys, s.openStores, s.openConcepts} {

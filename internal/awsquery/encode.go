@@ -7,7 +7,6 @@ import (
 	"io"
 	"reflect"
 	"strconv"
-	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -50,8 +49,7 @@ func (d Dialect) Encode(w io.Writer, r Response) error {
 		e.close("ResponseMetadata")
 	}
 	e.close(r.Operation + "Response")
-	_, err := w.Write(e.doc)
-	return err
+	return e.send(w)
 }
 
 // ErrorResponse is the answer to a request that failed.
@@ -92,31 +90,8 @@ func (d Dialect) EncodeError(w io.Writer, r ErrorResponse) error {
 		e.text("RequestId", r.RequestID)
 		e.close("ErrorResponse")
 	}
-	_, err := w.Write(e.doc)
-	return err
+	return e.send(w)
 }
-
-// encoder collects a document. Collecting cannot fail, which keeps half a
-// document from ever being sent.
-type encoder struct{ doc []byte }
-
-// encoders are free to be used again: a long list is megabytes.
-var encoders = sync.Pool{New: func() any { return new(encoder) }}
-
-// maxKept is the largest buffer that is kept for the next document.
-const maxKept = 4 << 20
-
-func newEncoder() *encoder { return encoders.Get().(*encoder) }
-
-// free gives the encoder back; its document must not be looked at any more.
-func (e *encoder) free() {
-	if cap(e.doc) <= maxKept {
-		e.doc = e.doc[:0]
-		encoders.Put(e)
-	}
-}
-
-func (e *encoder) add(s string) { e.doc = append(e.doc, s...) }
 
 // root opens the root element in a namespace.
 func (e *encoder) root(name, namespace string) {
@@ -145,12 +120,6 @@ func (e *encoder) escape(s string) {
 		}
 	}
 	e.add(s)
-}
-
-// Write is for EscapeText.
-func (e *encoder) Write(p []byte) (int, error) {
-	e.doc = append(e.doc, p...)
-	return len(p), nil
 }
 
 func isEmpty(body any) bool {
@@ -188,6 +157,7 @@ func (e *encoder) member(f *field, v reflect.Value) {
 	e.add(f.start)
 	switch f.kind {
 	case kindBlob:
+		e.reserve(base64.StdEncoding.EncodedLen(v.Len()))
 		e.doc = base64.StdEncoding.AppendEncode(e.doc, v.Bytes())
 	case kindStruct:
 		e.structure(planOf(f.base), v.Elem())
@@ -223,6 +193,7 @@ func (e *encoder) list(f *field, v reflect.Value) {
 
 // scalar writes a scalar in its wire form.
 func (e *encoder) scalar(v reflect.Value) {
+	e.reserve(maxNumber)
 	switch v.Kind() {
 	case reflect.String:
 		e.escape(v.String())

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/xml"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,6 +18,10 @@ import (
 type client struct {
 	endpoint, region string
 	cred             sigv4.Credentials
+
+	// body is used again for each answer, so that what is measured is not the
+	// garbage of this process.
+	body bytes.Buffer
 }
 
 func newClient(_ context.Context, s *service) (*client, error) {
@@ -37,7 +41,8 @@ func (c *client) call(ctx context.Context, out any, action string, params ...str
 	return xml.Unmarshal(b, out)
 }
 
-// raw is call that returns the answer as it is.
+// raw is call that returns the answer as it is. It is valid until the next
+// call.
 func (c *client) raw(ctx context.Context, action string, params ...string) ([]byte, error) {
 	form := url.Values{"Action": {action}, "Version": {"2016-11-15"}}
 	for i := 0; i < len(params); i += 2 {
@@ -57,10 +62,11 @@ func (c *client) raw(ctx context.Context, action string, params ...string) ([]by
 		return nil, err
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
+	c.body.Reset()
+	if _, err := c.body.ReadFrom(resp.Body); err != nil {
 		return nil, err
 	}
+	b := c.body.Bytes()
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %s: %s", action, resp.Status, b)
 	}

@@ -39,6 +39,7 @@ var benchmarks = []struct {
 	{name: "import", run: benchImport},
 	{name: "launch", run: benchLaunch},
 	{name: "boot", run: benchBoot},
+	{name: "fetch", run: benchFetch},
 	{name: "nbd", run: benchNBD},
 	{name: "snapshot", run: benchSnapshot},
 	{name: "freeze", run: benchFreeze},

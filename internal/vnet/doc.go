@@ -30,10 +30,11 @@
 //   - A guest reaches the host's own services only where [Egress] allows it,
 //     and never a loopback or link-local address of the host.
 //
-// The TCP/IP stack is gVisor's, joined to the switch by the link endpoint of
-// gvisor-tap-vsock. The switch, the DHCP server and the DNS server of that
-// project are not used: the first learns addresses from any frame, holds one
+// The TCP/IP stack is gVisor's. gvisor-tap-vsock, which joins that stack to
+// machines, is not used: its switch learns addresses from any frame, holds one
 // lock while it writes to a guest and allocates what a guest's length field
-// says; the second leases an address to whatever hardware address a request
-// names; the third cannot follow instances that come and go.
+// says; its DHCP server leases an address to whatever hardware address a request
+// names; its DNS server cannot follow instances that come and go; and its link
+// endpoint, of which there is little, brings tables of 5 MB that every
+// collection of garbage would go through.
 package vnet

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/containers/gvisor-tap-vsock/pkg/tap"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
@@ -51,7 +50,7 @@ type Network struct {
 	log       *slog.Logger
 
 	stack *stack.Stack
-	link  *tap.LinkEndpoint
+	link  *link
 	flows *flows
 
 	ctx    context.Context // ends at Close

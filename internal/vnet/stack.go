@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/containers/gvisor-tap-vsock/pkg/tap"
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -29,12 +28,7 @@ const (
 // It accepts packets for any address and may answer from any, which is what
 // egress and the listeners on link-local addresses are made of.
 func (n *Network) startStack() error {
-	link, err := tap.NewLinkEndpoint(false, uint32(n.mtu), n.mac.String(), n.gateway.String(),
-		[]string{MetadataAddr.String(), ResolverAddr.String()})
-	if err != nil {
-		return fmt.Errorf("make the link: %w", err)
-	}
-	link.Connect((*gatewayPort)(n))
+	link := &link{mac: tcpip.LinkAddress(n.mac[:]), mtu: uint32(n.mtu), send: n.sendFromGateway}
 	s := stack.New(stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4},
@@ -67,13 +61,8 @@ func (n *Network) startStack() error {
 	return nil
 }
 
-// gatewayPort is the network as the stack's link sees it: where the gateway's
-// frames go. It implements [tap.NetworkSwitch].
-type gatewayPort Network
-
-// DeliverNetworkPacket sends a frame of the gateway to its guest.
-func (g *gatewayPort) DeliverNetworkPacket(_ tcpip.NetworkProtocolNumber, pkt *stack.PacketBuffer) {
-	n := (*Network)(g)
+// sendFromGateway sends a frame of the gateway to its guest.
+func (n *Network) sendFromGateway(pkt *stack.PacketBuffer) {
 	v := pkt.ToView()
 	w := newWire(v.Size())
 	copy(w.frame(), v.AsSlice())
@@ -87,7 +76,7 @@ func (n *Network) toGateway(w wire) {
 		Payload: buffer.MakeWithData(w.frame()[header.EthernetMinimumSize:]),
 	})
 	defer pkt.DecRef()
-	n.link.DeliverNetworkPacket(header.Ethernet(w.frame()).Type(), pkt)
+	n.link.dispatcher.DeliverNetworkPacket(header.Ethernet(w.frame()).Type(), pkt)
 }
 
 // addNeighbor tells the stack where an address lives, so that it neither asks
