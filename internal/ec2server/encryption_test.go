@@ -348,6 +348,42 @@ func (a *account) write(t *testing.T, id string, off int64, text string) {
 	}
 }
 
+// TestEncryptedNeedsType makes an image of an instance with an encrypted volume:
+// types that cannot encrypt cannot start what comes of it.
+//
+//origami:proves CreateImage RegisterImage RunInstances S50
+func TestEncryptedNeedsType(t *testing.T) {
+	t.Parallel()
+	i := open(t)
+	a := i.a
+	m := a.started(t, func(in *ec2.RunInstancesInput) {
+		in.BlockDeviceMappings = []types.BlockDeviceMapping{{DeviceName: p("/dev/sdf"), Ebs: &types.EbsBlockDevice{VolumeSize: p(int32(1)), Encrypted: p(true)}}}
+	})
+	id := *do(t, a.CreateImage, &ec2.CreateImageInput{InstanceId: m.InstanceId, Name: p("baked"), NoReboot: p(true)}).ImageId
+	baked := settled(t, a.Client, id).BlockDeviceMappings
+	if len(baked) != 2 || *baked[0].Ebs.Encrypted || !*baked[1].Ebs.Encrypted {
+		t.Fatalf("the image maps %+v", baked)
+	}
+	// Of the types that cannot encrypt, none runs hvm.
+	for _, d := range baked {
+		d.Ebs.Encrypted = nil
+	}
+	both := *do(t, a.RegisterImage, &ec2.RegisterImageInput{Name: p("both"), Architecture: "x86_64", RootDeviceName: p("/dev/sda1"), BlockDeviceMappings: baked}).ImageId
+	launch := func(id, kind string, devices ...types.BlockDeviceMapping) *ec2.RunInstancesInput {
+		return &ec2.RunInstancesInput{ImageId: &id, InstanceType: types.InstanceType(kind), MinCount: p(int32(1)), MaxCount: p(int32(1)), BlockDeviceMappings: devices}
+	}
+	const refusal = "The instance type 'm1.small' does not support encrypted volumes."
+	fails(t, a.RunInstances, launch(both, "m1.small"), "EncryptedVolumesNotSupported", refusal)
+	// What is left is that no host here runs paravirtual machines.
+	fails(t, a.RunInstances, launch(both, "m3.medium"), "InsufficientInstanceCapacity", "…")
+	without := types.BlockDeviceMapping{DeviceName: p("/dev/sdf"), NoDevice: p("")}
+	fails(t, a.RunInstances, launch(both, "m1.small", without), "InsufficientInstanceCapacity", "…")
+	encrypted := types.BlockDeviceMapping{DeviceName: p("/dev/sda1"), Ebs: &types.EbsBlockDevice{Encrypted: p(true)}}
+	fails(t, a.RunInstances, launch(both, "m1.small", without, encrypted), "EncryptedVolumesNotSupported", refusal)
+	do(t, a.EnableEbsEncryptionByDefault, &ec2.EnableEbsEncryptionByDefaultInput{})
+	fails(t, a.RunInstances, launch(both, "m1.small", without), "EncryptedVolumesNotSupported", refusal)
+}
+
 // TestLaunchEncrypted gives each launch its key, and fails with AWS's reasons.
 //
 //origami:proves RunInstances S67 S84

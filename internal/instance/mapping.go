@@ -2,6 +2,7 @@ package instance
 
 import (
 	"net/netip"
+	"slices"
 
 	"origami"
 	"origami/internal/ami"
@@ -84,6 +85,11 @@ func (s *Service) planDevices(tx *metadb.Tx, who origami.Caller, img *origami.Im
 		return nil, origami.Errorf("AttachmentLimitExceeded", "An instance can have at most %d volumes, and the launch asks for %d.", maxVolumes, len(p.volumes))
 	}
 	return p, nil
+}
+
+// encrypted reports whether a volume of the plan is encrypted.
+func (p *plan) encrypted() bool {
+	return slices.ContainsFunc(p.volumes, func(v plannedVolume) bool { return v.secrecy.Key != "" })
 }
 
 // mergeDevice applies one entry of the request to the mapping.

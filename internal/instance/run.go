@@ -154,6 +154,9 @@ func (s *Service) launch(tx *metadb.Tx, who origami.Caller, l Launch) ([]*origam
 	if err != nil {
 		return nil, err
 	}
+	if !t.Encrypted && p.encrypted() {
+		return nil, origami.Errorf("EncryptedVolumesNotSupported", "The instance type '%s' does not support encrypted volumes.", t.Name)
+	}
 	proto, err := s.prototype(tx, who, l, img, t)
 	if err != nil {
 		return nil, err
