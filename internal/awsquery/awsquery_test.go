@@ -23,7 +23,8 @@ type request struct {
 	Data    []byte     `query:"Data"`
 	Color   *string    `query:"Color" valid:"enum=Color"`
 	Owners  []string   `query:"Owner" valid:"items=3"`
-	Values  []string   `query:"Value,keepempty"`
+	Values  []string   `query:"Value"`
+	Sizes   []int32    `query:"Size"`
 	Colors  []string   `query:"Colour" valid:"enum=Color"`
 	Filters []filter   `query:"Filter"`
 	Place   *place     `query:"Place"`
@@ -54,7 +55,7 @@ func TestDecode(t *testing.T) {
 		{"nothing", "Action=A&Version=1", request{}},
 		{"string", "Name=abc", request{Name: ptr("abc")}},
 		{"runes and not bytes are counted", "Name=%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9", request{Name: ptr("ééééé")}},
-		{"empty is absent", "Name=&Flag=&Small=&When=&Data=&Color=&Owner.1=&Place.Zone=&Place=&Filter=", request{}},
+		{"empty is absent", "Name=&Flag=&Small=&When=&Data=&Color=&Owner=&Place.Zone=&Place=&Filter=", request{}},
 		{"empty is kept", "Note=", request{Note: ptr("")}},
 		{"bool", "Flag=TRUE", request{Flag: ptr(true)}},
 		{"bool false", "Flag=false", request{Flag: ptr(false)}},
@@ -69,8 +70,8 @@ func TestDecode(t *testing.T) {
 		{"list in numeric order with gaps", "Owner.10=c&Owner.9=b&Owner.2=a", request{Owners: []string{"a", "b", "c"}}},
 		{"bare list", "Owner=self", request{Owners: []string{"self"}}},
 		{"bare list beside others", "Owner=a&Owner.2=b", request{Owners: []string{"a", "b"}}},
-		{"empty elements close up", "Owner.1=&Owner.2=b", request{Owners: []string{"b"}}},
-		{"empty elements are kept", "Value.1=&Value.2=b", request{Values: []string{"", "b"}}},
+		{"empty elements of other lists are not", "Size.1=&Size.2=4", request{Sizes: []int32{4}}},
+		{"empty elements are kept", "Owner.1=&Owner.3=b", request{Owners: []string{"", "b"}}},
 		{"list of structures", "Filter.2.Name=y&Filter.1.Name=x&Filter.1.Value.1=1&Filter.1.Value.2=2",
 			request{Filters: []filter{{ptr("x"), []string{"1", "2"}}, {ptr("y"), nil}}}},
 		{"empty structure in a list", "Filter.1.Name=&Filter.2.Name=y", request{Filters: []filter{{Name: ptr("y")}}}},

@@ -24,7 +24,8 @@
 // Parameter names nest with dots. The EC2 dialect flattens lists
 // (Filter.1.Value.2); the query dialect writes Filters.member.1. Indices count
 // from 1 and gaps close up. An empty value is an absent one, because clients
-// send empty parameters freely, except in fields tagged keepempty.
+// send empty parameters freely, except in fields tagged keepempty and as an
+// element of a list of strings: who asks for the images "" does not ask for all.
 //
 // Whoever sends requests is hostile: the number of parameters, their total
 // size, their depth and their indices are bounded, an unknown name is an

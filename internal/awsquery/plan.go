@@ -76,6 +76,9 @@ func newPlan(t reflect.Type) *plan {
 		f := field{index: i}
 		f.parseTags(t, sf)
 		f.parseType(t, sf)
+		if f.kind == kindList && f.base.Kind() == reflect.String {
+			f.keepEmpty = true // nobody names an element for nothing
+		}
 		if f.query != "" {
 			if _, dup := p.byQuery[f.query]; dup {
 				panic(fmt.Sprintf("awsquery: %s has two fields for parameter %s", t, f.query))

@@ -408,7 +408,7 @@ type CreateVolumeInput struct {
 	TagSpecifications        []TagSpecification `query:"TagSpecification"`
 	Throughput               *int32             `query:"Throughput"`
 	VolumeInitializationRate *int32             `query:"VolumeInitializationRate"`
-	VolumeType               *string            `query:"VolumeType" valid:"enum=VolumeType"`
+	VolumeType               *string            `query:"VolumeType"`
 }
 
 // CreateVolumeOutput is the answer of CreateVolume: shape Volume.
@@ -1802,7 +1802,7 @@ type ModifyVolumeInput struct {
 	Size               *int32  `query:"Size"`
 	Throughput         *int32  `query:"Throughput"`
 	VolumeId           *string `query:"VolumeId" valid:"required"`
-	VolumeType         *string `query:"VolumeType" valid:"enum=VolumeType"`
+	VolumeType         *string `query:"VolumeType"`
 }
 
 // ModifyVolumeOutput is the answer of ModifyVolume: shape ModifyVolumeResult.
@@ -2570,7 +2570,7 @@ type EbsBlockDevice struct {
 	Throughput               *int32  `query:"Throughput" xml:"throughput"`
 	VolumeInitializationRate *int32  `query:"VolumeInitializationRate" xml:"VolumeInitializationRate"`
 	VolumeSize               *int32  `query:"VolumeSize" xml:"volumeSize"`
-	VolumeType               *string `query:"VolumeType" valid:"enum=VolumeType" xml:"volumeType"`
+	VolumeType               *string `query:"VolumeType" xml:"volumeType"`
 }
 
 // EbsCardInfo is the structure of that name.
@@ -2757,7 +2757,7 @@ type FastLaunchSnapshotConfigurationResponse struct {
 // Filter is the structure of that name.
 type Filter struct {
 	Name   *string  `query:"Name"`
-	Values []string `query:"Value,keepempty"`
+	Values []string `query:"Value"`
 }
 
 // FpgaDeviceInfo is the structure of that name.
@@ -3649,7 +3649,7 @@ type LaunchTemplateEbsBlockDeviceRequest struct {
 	Throughput               *int32  `query:"Throughput"`
 	VolumeInitializationRate *int32  `query:"VolumeInitializationRate"`
 	VolumeSize               *int32  `query:"VolumeSize"`
-	VolumeType               *string `query:"VolumeType" valid:"enum=VolumeType"`
+	VolumeType               *string `query:"VolumeType"`
 }
 
 // LaunchTemplateElasticInferenceAccelerator is the structure of that name.
@@ -4971,7 +4971,6 @@ var Enums = awsquery.Enums{
 	"Tenancy":                                     {"default", "dedicated", "host"},
 	"TpmSupportValues":                            {"v2.0"},
 	"VolumeAttributeName":                         {"autoEnableIO", "productCodes"},
-	"VolumeType":                                  {"standard", "io1", "io2", "gp2", "sc1", "st1", "gp3"},
 	"VpcAttributeName":                            {"enableDnsSupport", "enableDnsHostnames", "enableNetworkAddressUsageMetrics"},
 	"VpcEncryptionControlExclusionStateInput":     {"enable", "disable"},
 	"VpcEncryptionControlMode":                    {"monitor", "enforce"},

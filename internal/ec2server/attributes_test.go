@@ -64,7 +64,7 @@ func TestLaunchPermissions(t *testing.T) {
 		{"old form", url.Values{"Attribute": {"launchPermission"}, "OperationType": {"add"}, "UserId.1": {c}, "UserId.2": {b}}, []string{b, c}},
 		{"old form, remove", url.Values{"Attribute": {"launchPermission"}, "OperationType": {"remove"}, "UserId.1": {b}}, []string{c}},
 		{"old form, unnamed", url.Values{"OperationType": {"remove"}, "UserId.1": {c}}, []string{}},
-		{"empty parameters", url.Values{"LaunchPermission.Add.1.UserId": {b}, "Value": {""}, "OperationType": {""}, "UserId.1": {""}}, []string{b}},
+		{"empty parameters", url.Values{"LaunchPermission.Add.1.UserId": {b}, "Value": {""}, "OperationType": {""}, "UserId": {""}}, []string{b}},
 		{"group, doubled", url.Values{"LaunchPermission.Add.1.Group": {"all"}, "UserGroup.1": {"all"}}, []string{"all", b}},
 		{"both at once", url.Values{"LaunchPermission.Add.1.UserId": {c}, "LaunchPermission.Remove.1.Group": {"all"}}, []string{b, c}},
 	}

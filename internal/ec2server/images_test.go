@@ -160,7 +160,7 @@ func TestRegisterImageErrors(t *testing.T) {
 			add(in, types.BlockDeviceMapping{DeviceName: p("/dev/sdb"), VirtualName: p("ephemeral24")})
 		}, "InvalidBlockDeviceMapping", "The virtual name 'ephemeral24' is not valid"},
 		{"two things in an entry", func(in *ec2.RegisterImageInput) { in.BlockDeviceMappings[0].VirtualName = p("ephemeral0") }, "InvalidBlockDeviceMapping", "The block device mapping of /dev/sda1 must contain exactly one of ebs, virtualName and noDevice"},
-		{"volume type", func(in *ec2.RegisterImageInput) { root(in).VolumeType = "gp9" }, "InvalidParameterValue", "Value (gp9) for parameter BlockDeviceMapping.1.Ebs.VolumeType is invalid.…"},
+		{"volume type", func(in *ec2.RegisterImageInput) { root(in).VolumeType = "gp9" }, "UnknownVolumeType", "Unsupported volume type 'gp9' for volume creation."},
 		{"io2 without iops", func(in *ec2.RegisterImageInput) { root(in).VolumeType, root(in).VolumeSize = "io2", p(int32(4)) }, "MissingParameter", "The request must contain the parameter iops"},
 		{"iops of gp2", func(in *ec2.RegisterImageInput) { root(in).Iops = p(int32(100)) }, "InvalidParameterCombination", "The parameter iops is not supported for gp2 volumes."},
 		{"throughput of gp2", func(in *ec2.RegisterImageInput) { root(in).Throughput = p(int32(125)) }, "InvalidParameterCombination", "The parameter throughput is not supported for gp2 volumes."},
@@ -321,6 +321,8 @@ func TestVisibility(t *testing.T) {
 		{"foreign disabled", i.b, ec2.DescribeImagesInput{ImageIds: []string{ids["disabled"]}}, "InvalidAMIID.NotFound", "The image id '[" + ids["disabled"] + "]' does not exist"},
 		{"other region", i.a, ec2.DescribeImagesInput{ImageIds: []string{ids["elsewhere"]}}, "InvalidAMIID.NotFound", "The image id '[" + ids["elsewhere"] + "]' does not exist"},
 		{"gone", i.a, ec2.DescribeImagesInput{ImageIds: []string{ids["gone"]}}, "InvalidAMIID.NotFound", "The image id '[" + ids["gone"] + "]' does not exist"},
+		{"no ID is not every ID", i.a, ec2.DescribeImagesInput{ImageIds: []string{""}}, "InvalidAMIID.Malformed", `Invalid id: "" (expecting "ami-...")`},
+		{"no owner is not everybody", i.a, ec2.DescribeImagesInput{Owners: []string{""}}, "InvalidUserID.Malformed", `Invalid user id: ""`},
 		{"owner", i.a, ec2.DescribeImagesInput{Owners: []string{"alice"}}, "InvalidUserID.Malformed", `Invalid user id: "alice"`},
 		{"executable", i.a, ec2.DescribeImagesInput{ExecutableUsers: []string{"everyone"}}, "InvalidUserID.Malformed", `Invalid user id: "everyone"`},
 		{"IDs and pages", i.a, ec2.DescribeImagesInput{ImageIds: []string{ids["private"]}, MaxResults: p(int32(5))}, "InvalidParameterCombination", "The parameter imageIdSet cannot be used with the parameter maxResults"},

@@ -97,7 +97,7 @@ func TestCreateVolume(t *testing.T) {
 		{in{AvailabilityZone: p(zone), Size: n(0)}, "InvalidParameterValue", "…"},
 		{in{AvailabilityZone: p(zone), Size: n(-1)}, "InvalidParameterValue", "…"},
 		{in{AvailabilityZone: p(zone), Size: n(16385)}, "InvalidParameterValue", "…"},
-		{in{AvailabilityZone: p(zone), Size: n(1), VolumeType: "gp4"}, "InvalidParameterValue", "…"},
+		{in{AvailabilityZone: p(zone), Size: n(1), VolumeType: "gp4"}, "UnknownVolumeType", "Unsupported volume type 'gp4' for volume creation."},
 		{in{AvailabilityZone: p(zone), Size: n(1), Iops: n(100)}, "InvalidParameterCombination", "The parameter iops is not supported for gp2 volumes."},
 		{in{AvailabilityZone: p(zone), Size: n(4), VolumeType: "io1"}, "MissingParameter", "The request must contain the parameter iops"},
 		{in{AvailabilityZone: p(zone), Size: n(4), VolumeType: "io1", Iops: n(201)}, "InvalidParameterValue", "…"},

@@ -33,6 +33,7 @@ type exceptions struct {
 func newExceptions() *exceptions {
 	return &exceptions{
 		unchecked: map[string]string{
+			"VolumeType":                               "UnknownVolumeType",
 			"MarketType":                               "newer clients have more; markets are refused by name",
 			"LaunchTemplateNameStringList":             "InvalidLaunchTemplateName.MalformedException",
 			"AllowedInstanceTypeSet":                   "requirements of instance types are refused by name",
@@ -54,7 +55,6 @@ func newExceptions() *exceptions {
 			"BlockDeviceMapping.NoDevice":                      "an empty string suppresses the device",
 			"CreateImageRequest.Description":                   "an empty description is none",
 			"CreateSnapshotRequest.Description":                "an empty description is none",
-			"Filter.Values":                                    "matches an empty tag value",
 			"ModifyImageAttributeRequest.Value":                "an empty description is none",
 			"RegisterImageRequest.Description":                 "an empty description is none",
 			"Tag.Value":                                        "DeleteTags: an empty value matches only itself",
