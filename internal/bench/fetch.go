@@ -147,7 +147,7 @@ func (s *service) bootToLogin(ctx context.Context, image string, prompted func()
 // awaitPrompt waits until a console has a login prompt. Emulation on a busy
 // machine takes minutes.
 func awaitPrompt(ctx context.Context, console string) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 40*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

@@ -43,6 +43,7 @@ var benchmarks = []struct {
 	{name: "nbd", run: benchNBD},
 	{name: "snapshot", run: benchSnapshot},
 	{name: "freeze", run: benchFreeze},
+	{name: "copy", run: benchCopy},
 	{name: "describe", run: benchDescribe},
 	{name: "describe-million", run: benchDescribeMillion, long: true},
 	{name: "recover", run: benchRecover},

@@ -76,6 +76,55 @@ func testCopy(t *testing.T, w *world, mod *model, src blockstore.Root, to blocks
 	}
 }
 
+// A copy of a disk that was made from one which is there already stores what is
+// new: no more than writing that stored in the first place.
+func TestCopyOfDerived(t *testing.T) {
+	t.Parallel()
+	w := openWorld(t, durabletest.New(), blockstore.Config{Keys: newKeyring()})
+	defer w.close(t)
+	stores := func(f func() error) int64 {
+		t.Helper()
+		before := w.Stats().BytesStored
+		if err := f(); err != nil {
+			t.Fatal(err)
+		}
+		return w.Stats().BytesStored - before
+	}
+	for n, tt := range []struct{ from, to blockstore.Domain }{{"", keyA}, {keyA, ""}, {keyA, keyB}} {
+		write := func(base blockstore.Root, data []byte, at int64) (root blockstore.Root, stored int64) {
+			stored = stores(func() error {
+				writer, err := w.NewWriter(leaf+10*block, base)
+				if err != nil {
+					return err
+				}
+				if _, err := writer.WriteAt(data, at); err != nil {
+					return err
+				}
+				err = writer.Commit(t.Context())
+				root = writer.Root()
+				return err
+			})
+			return root, stored
+		}
+		copied := func(root blockstore.Root) int64 {
+			return stores(func() error {
+				_, err := w.Copy(t.Context(), root, tt.to, blockstore.CopyOptions{})
+				return err
+			})
+		}
+		seed := uint64(8*n + 7) // of what does not compress
+		base, _ := write(blockstore.Root{Domain: tt.from}, pattern(seed, 8*block), 0)
+		derived, fresh := write(base, pattern(seed+80, 2*block), leaf-block)
+		if whole := copied(base); whole < 8*block {
+			t.Errorf("%q to %q: the copy of the base stores %d bytes", tt.from, tt.to, whole)
+		}
+		got, want := copied(derived), fresh+fresh/20+derived.Size/1000
+		if got > want {
+			t.Errorf("%q to %q: the copy stores %d bytes, want at most %d: what is new took %d", tt.from, tt.to, got, want, fresh)
+		}
+	}
+}
+
 // A copy goes on from each of its checkpoints, after a crash as well, and comes
 // out the same.
 func TestCopyResumes(t *testing.T) {
