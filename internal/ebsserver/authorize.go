@@ -2,6 +2,7 @@ package ebsserver
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"origami"
@@ -86,9 +87,31 @@ func (s *server) named(ctx context.Context, who origami.Caller, ids ...*string) 
 			for k, v := range tags[*id] {
 				r.Keys.Set("aws:ResourceTag/"+k, v)
 			}
+			if err := snapshotKeys(tx, who, origami.SnapshotID(*id), r.Keys); err != nil {
+				return err
+			}
 			out = append(out, r)
 		}
 		return nil
 	})
 	return out, err
+}
+
+// snapshotKeys adds what is known of a snapshot that the caller can see.
+func snapshotKeys(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID, keys policy.Keys) error {
+	s, err := tx.Snapshot(who.Region, who.Account, id)
+	if err != nil {
+		var e *origami.Error
+		if errors.As(err, &e) {
+			return nil // the operation says so
+		}
+		return err
+	}
+	keys.Set("aws:ResourceAccount", string(s.Owner))
+	keys.Set("ebs:Description", s.Description)
+	keys.Set("ebs:VolumeSize", strconv.FormatInt(s.VolumeSize, 10))
+	if s.Upload != nil && s.Upload.Parent != "" {
+		keys.Set("ebs:ParentSnapshot", snapshotARN(who.Region, string(s.Upload.Parent)))
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"origami"
@@ -37,6 +38,9 @@ var collectors = map[string]collector{
 	"InstanceOfVolume":      collectInstanceOfVolume,
 	"InstanceOfAssociation": collectInstanceOfAssociation,
 	"NewProfile":            collectNewProfile,
+	"SourceImage":           collectSourceImage,
+	"SourceSnapshot":        collectSourceSnapshot,
+	"VPCOfGroup":            collectVPCOfGroup,
 	"VolumesOfInstance":     collectVolumesOfInstance,
 }
 
@@ -136,6 +140,9 @@ type collection struct {
 	more   []want
 
 	profile string // ARN of the instance profile of a launch, or ""
+	// overridden are the kinds of resources that a launch by a template says
+	// something about itself; nil of a launch without a template.
+	overridden map[string]bool
 }
 
 // permit asks whether a caller may do an operation. The root of an account
@@ -305,6 +312,12 @@ func (c *collection) requestKeys() {
 		}
 	case *ec2api.ModifySnapshotAttributeInput:
 		c.shares(in)
+	case *ec2api.LockSnapshotInput:
+		for name, n := range map[string]*int32{"ec2:SnapshotLockDuration": in.LockDuration, "ec2:SnapshotCoolOffPeriod": in.CoolOffPeriod} {
+			if n != nil {
+				c.keys.Set(name, strconv.Itoa(int(*n)))
+			}
+		}
 	}
 	if c.op == "DescribeImageAttribute" || c.op == "DescribeSnapshotAttribute" {
 		return

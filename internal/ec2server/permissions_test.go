@@ -52,12 +52,12 @@ func (a *account) allowed(t *testing.T, form url.Values) bool {
 // filled is text with values in place of {their names}.
 func filled(t *testing.T, text string, values map[string]string) string {
 	t.Helper()
-	return regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllStringFunc(text, func(s string) string {
-		v, ok := values[s[1:len(s)-1]]
+	return regexp.MustCompile(`[^$]\{[a-z]+\}`).ReplaceAllStringFunc(text, func(s string) string {
+		v, ok := values[s[2:len(s)-1]]
 		if !ok {
 			t.Fatalf("nothing is called %s", s)
 		}
-		return v
+		return s[:1] + v
 	})
 }
 
@@ -88,8 +88,23 @@ func TestPolicies(t *testing.T) {
 	if _, err := i.a.CreateKeyPair(t.Context(), &ec2.CreateKeyPairInput{KeyName: aws.String("key")}); err != nil {
 		t.Fatal(err)
 	}
+	template := do(t, i.a.CreateLaunchTemplate, &ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("template"),
+		LaunchTemplateData: &types.RequestLaunchTemplateData{ImageId: &image, InstanceType: "t3.micro"}}).LaunchTemplate
+	o, err := i.iam.CreateOrganization(t.Context(), i.a.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit, err := i.iam.CreateUnit(t.Context(), o.ID, "", "unit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := i.iam.PutAccount(t.Context(), i.a.id, o.ID, unit.ID); err != nil {
+		t.Fatal(err)
+	}
 	u := i.a.user(t, "alice", `{"Effect":"Deny","Action":"*","Resource":"*"}`)
-	values := map[string]string{"image": image, "theirs": theirs, "snap": snap, "account": string(i.a.id), "other": string(i.b.id)}
+	group := *defaultGroup(t, i.a).GroupId
+	values := map[string]string{"subnet": *subnet(t, i.a.Client, "a").SubnetId, "group": group,
+		"template": *template.LaunchTemplateId, "organization": string(o.ID), "unit": string(unit.ID), "image": image, "theirs": theirs, "snap": snap, "account": string(i.a.id), "other": string(i.b.id)}
 	all := `{"Effect":"Allow","Action":"ec2:*","Resource":"*"}`
 	on := func(action, resource, condition string) string {
 		if condition != "" {
@@ -107,6 +122,8 @@ func TestPolicies(t *testing.T) {
 		}
 		return strings.Join(parts, ",")
 	}
+	const byTemplate = "Action=RunInstances&LaunchTemplate.LaunchTemplateId={template}&MinCount=1&MaxCount=1"
+	const copied = "Action=CopyImage&Name=copy&SourceRegion=eu-west-1&SourceImageId={image}"
 	volume := "Action=CreateVolume&AvailabilityZone=eu-west-1a&Size=8"
 	tests := []struct {
 		name, policy, request string
@@ -150,6 +167,33 @@ func TestPolicies(t *testing.T) {
 		{"launch in any group", launchBut("arn:aws:ec2:*:*:security-group/sg-12345678", ""), launch, false},
 		{"launch with a large volume", launchBut("arn:aws:ec2:*:*:volume/*", `"NumericLessThanEquals":{"ec2:VolumeSize":"10"}`), launch + "&BlockDeviceMapping.1.DeviceName=/dev/sdf&BlockDeviceMapping.1.Ebs.VolumeSize=5&BlockDeviceMapping.2.DeviceName=/dev/sdg&BlockDeviceMapping.2.Ebs.VolumeSize=50", false},
 		{"launch with small volumes", launchBut("arn:aws:ec2:*:*:volume/*", `"NumericLessThanEquals":{"ec2:VolumeSize":"10"}`), launch + "&BlockDeviceMapping.1.DeviceName=/dev/sdf&BlockDeviceMapping.1.Ebs.VolumeSize=5", true},
+
+		{"launch in the default subnet", launchBut("arn:aws:ec2:*:*:subnet/{subnet}", ""), launch, true},
+		{"launch in another subnet", launchBut("arn:aws:ec2:*:*:subnet/subnet-12345678", ""), launch, false},
+		{"launch in the default group", launchBut("arn:aws:ec2:*:*:security-group/{group}", ""), launch, true},
+		{"launch in a named group", launchBut("arn:aws:ec2:*:*:security-group/{group}", ""), launch + "&SecurityGroup.1=default", true},
+		{"interface in a subnet", launchBut("arn:aws:ec2:*:*:network-interface/*", `"ArnLike":{"ec2:Subnet":"arn:aws:ec2:*:*:subnet/{subnet}"},"StringEquals":{"ec2:AvailabilityZone":"eu-west-1a"}`), launch, true},
+		{"interface with a public address", launchBut("arn:aws:ec2:*:*:network-interface/*", `"Bool":{"ec2:AssociatePublicIpAddress":"false"}`), launch + "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.AssociatePublicIpAddress=true", false},
+		{"no template", on("RunInstances", "*", `"Bool":{"ec2:IsLaunchTemplateResource":"true"}`), launch, false},
+		{"as the template says", on("RunInstances", "*", `"ArnLike":{"ec2:LaunchTemplate":"arn:aws:ec2:*:*:launch-template/{template}"},"Bool":{"ec2:IsLaunchTemplateResource":"true"}`), byTemplate, true},
+		{"not as the template says", on("RunInstances", "*", `"Bool":{"ec2:IsLaunchTemplateResource":"true"}`), byTemplate + "&InstanceType=t3.nano", false},
+		{"another image than the template's", launchBut("arn:aws:ec2:*::image/*", `"Bool":{"ec2:IsLaunchTemplateResource":"true"}`), byTemplate + "&ImageId={theirs}", false},
+		{"another type than the template's", launchBut("arn:aws:ec2:*::image/*", `"Bool":{"ec2:IsLaunchTemplateResource":"true"}`), byTemplate + "&InstanceType=t3.nano", true},
+
+		{"copy", on("CopyImage", "*", ""), copied, true},
+		{"copy of one image", on("CopyImage", "arn:aws:ec2:eu-west-1::image/{image}", "") + "," + on("CopyImage", "arn:aws:ec2:*::snapshot/*", `"Null":{"ec2:SnapshotID":"true"}`) + "," + on("CopyImage", "arn:aws:ec2:*::image/*", `"Null":{"ec2:ImageID":"true"}`), copied, true},
+		{"copy of another image", on("CopyImage", "arn:aws:ec2:*::snapshot/*", "") + "," + on("CopyImage", "arn:aws:ec2:*::image/*", `"Null":{"ec2:ImageID":"true"}`), copied, false},
+		{"copy of others' images", on("CopyImage", "*", `"StringEquals":{"aws:ResourceAccount":"{account}"}`), strings.Replace(copied, "{image}", "{theirs}", 1), false},
+		{"copy of own images", on("CopyImage", "*", `"StringEquals":{"aws:ResourceAccount":"{account}"}`), copied, true},
+		{"copy of a snapshot", on("CopySnapshot", "*", `"StringEqualsIfExists":{"aws:ResourceTag/env":"prod"}`), "Action=CopySnapshot&SourceRegion=eu-west-1&SourceSnapshotId={snap}", true},
+		{"copy of another snapshot", on("CopySnapshot", "*", `"StringEqualsIfExists":{"aws:ResourceTag/env":"test"}`), "Action=CopySnapshot&SourceRegion=eu-west-1&SourceSnapshotId={snap}", false},
+		{"short lock", on("LockSnapshot", "*", `"NumericLessThan":{"ec2:SnapshotLockDuration":"10"}`), "Action=LockSnapshot&LockMode=governance&LockDuration=5&SnapshotId={snap}", true},
+		{"long lock", on("LockSnapshot", "*", `"NumericLessThan":{"ec2:SnapshotLockDuration":"10"}`), "Action=LockSnapshot&LockMode=governance&LockDuration=10&SnapshotId={snap}", false},
+		{"group in the default network", on("CreateSecurityGroup", "arn:aws:ec2:*:*:security-group/*", "") + "," + on("CreateSecurityGroup", "arn:aws:ec2:*:*:vpc/vpc-12345678", ""), "Action=CreateSecurityGroup&GroupName=g&GroupDescription=d", false},
+		{"own organization", on("DescribeImages", "*", `"StringEquals":{"aws:PrincipalOrgID":"{organization}"},"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"{organization}/r-*/{unit}/"}`), "Action=DescribeImages", true},
+		{"another organization", on("DescribeImages", "*", `"StringEquals":{"aws:PrincipalOrgID":"o-0123456789"}`), "Action=DescribeImages", false},
+		{"images of the organization", on("DeregisterImage", "*", `"StringEquals":{"aws:ResourceOrgID":"${aws:PrincipalOrgID}"}`), "Action=DeregisterImage&ImageId={image}", true},
+		{"images from outside", on("RunInstances", "*", `"StringEquals":{"aws:ResourceOrgID":"${aws:PrincipalOrgID}"}`), strings.Replace(launch, "{image}", "{theirs}", 1), false},
 
 		{"tags on creation", on("CreateVolume", "*", ""), volume + "&TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=env&TagSpecification.1.Tag.1.Value=test", false},
 		{"tags on creation allowed", on("CreateVolume", "*", "") + "," + on("CreateTags", "arn:aws:ec2:*:*:volume/*", `"StringEquals":{"ec2:CreateAction":"CreateVolume"}`), volume + "&TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=env&TagSpecification.1.Tag.1.Value=test", true},

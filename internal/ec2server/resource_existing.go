@@ -23,6 +23,7 @@ func (c *collection) existing(kind, id string) (iam.Resource, error) {
 		}
 	}
 	r := iam.Resource{Keys: c.ownKeys()}
+	c.fromTemplate(kind, r.Keys)
 	id, err := c.describe(kind, id, r.Keys)
 	if err != nil && !invisible(err) {
 		return r, err
@@ -76,7 +77,9 @@ func (c *collection) describe(kind, id string, keys policy.Keys) (string, error)
 	case "image":
 		i, err := c.tx.Image(region, account, origami.ImageID(id))
 		if err == nil {
-			imageKeys(keys, i)
+			if err := c.imageKeys(keys, i); err != nil {
+				return id, err
+			}
 		}
 		return id, err
 	case "snapshot":
@@ -100,7 +103,7 @@ func (c *collection) describe(kind, id string, keys policy.Keys) (string, error)
 			if i.Profile != "" {
 				keys.Set("ec2:InstanceProfile", i.Profile)
 			}
-			c.instanceKeys(keys, i.Zone, i.EBSOptimized, i.Metadata)
+			c.instanceKeys(keys, i.Zone, i.RootDeviceType, i.EBSOptimized, i.Metadata)
 		}
 		return id, err
 	case "security-group":
@@ -217,15 +220,27 @@ func (c *collection) describeAddress(id string, keys policy.Keys) (string, error
 	return id, nil
 }
 
-func imageKeys(keys policy.Keys, i *origami.Image) {
+// imageKeys adds the keys of an image. An account that publishes under an alias
+// is known by that as well.
+func (c *collection) imageKeys(keys policy.Keys, i *origami.Image) error {
+	aliases, err := c.tx.OwnerAliases()
+	if err != nil {
+		return err
+	}
+	if alias := aliases[i.Owner]; alias != "" {
+		keys.Set("ec2:Owner", alias)
+	}
+	keys.Set("aws:ResourceAccount", string(i.Owner))
 	keys.Set("ec2:ImageID", string(i.ID))
 	keys.Set("ec2:ImageType", i.ImageType)
 	keys.Set("ec2:Owner", string(i.Owner))
 	keys.Set("ec2:Public", strconv.FormatBool(i.Public))
 	keys.Set("ec2:RootDeviceType", i.RootDeviceType)
+	return nil
 }
 
 func (c *collection) snapshotKeys(keys policy.Keys, s *origami.Snapshot) {
+	keys.Set("aws:ResourceAccount", string(s.Owner))
 	keys.Set("ec2:SnapshotID", string(s.ID))
 	keys.Set("ec2:Owner", string(s.Owner))
 	keys.Set("ec2:ParentVolume", c.arn("volume", string(s.Volume)))
@@ -254,12 +269,12 @@ func (c *collection) volumeKeys(keys policy.Keys, zone string, shape origami.Vol
 }
 
 // instanceKeys adds the keys of an instance, made or to be made.
-func (c *collection) instanceKeys(keys policy.Keys, zone string, optimized bool, m origami.MetadataOptions) {
+func (c *collection) instanceKeys(keys policy.Keys, zone, root string, optimized bool, m origami.MetadataOptions) {
 	if zone != "" {
 		keys.Set("ec2:AvailabilityZone", zone)
 	}
 	keys.Set("ec2:EbsOptimized", strconv.FormatBool(optimized))
-	keys.Set("ec2:RootDeviceType", "ebs")
+	keys.Set("ec2:RootDeviceType", root)
 	keys.Set("ec2:Tenancy", "default")
 	keys.Set("ec2:InstanceMarketType", "on-demand")
 	for name, v := range map[string]string{

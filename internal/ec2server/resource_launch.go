@@ -2,20 +2,24 @@ package ec2server
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"origami"
 	"origami/internal/ec2api"
 	"origami/internal/iam"
 	"origami/internal/instance"
 	"origami/internal/policy"
+	"origami/internal/vpc"
 )
 
 // collectLaunch lets a launch be seen with what its template says, and asks for
 // the right to hand out the role of its instance profile. A template that
 // cannot be read is left to the operation to complain about.
 func collectLaunch(c *collection) error {
-	in := c.in.(*ec2api.RunInstancesInput)
-	whole, version, err := c.server.applyTemplate(c.tx, c.who, in)
+	given := c.in.(*ec2api.RunInstancesInput)
+	in := given
+	whole, version, err := c.server.applyTemplate(c.tx, c.who, given)
 	switch {
 	case err == nil:
 		c.in = whole
@@ -23,19 +27,89 @@ func collectLaunch(c *collection) error {
 	case !invisible(err):
 		return err
 	}
+	c.keys.Set("ec2:IsLaunchTemplateResource", "false")
 	if version != nil {
 		c.keys.Set("ec2:LaunchTemplate", c.arn("launch-template", string(version.Template)))
+		c.overridden = overridden(given)
 	}
 	if err := c.tagsOnCreation(); err != nil {
 		return err
 	}
-	if len(in.SecurityGroupIds)+len(in.SecurityGroups) == 0 && (len(in.NetworkInterfaces) == 0 || len(in.NetworkInterfaces[0].Groups) == 0) {
-		c.main = append(c.main, c.made("security-group")) // the default group of wherever it goes
+	if err := c.launchPlace(in); err != nil {
+		return err
 	}
 	if c.profile, err = c.passRole(in.IamInstanceProfile, "*"); err != nil {
 		return err
 	}
 	return c.launchVolumes(in)
+}
+
+// overridden lists the kinds of resources that a launch by a template says
+// something about itself.
+func overridden(in *ec2api.RunInstancesInput) map[string]bool {
+	groups, subnet := len(in.SecurityGroupIds)+len(in.SecurityGroups) > 0, in.SubnetId != nil
+	for _, n := range in.NetworkInterfaces {
+		groups, subnet = groups || len(n.Groups) > 0, subnet || n.SubnetId != nil
+	}
+	return map[string]bool{
+		"image": in.ImageId != nil,
+		"instance": in.InstanceType != nil || in.IamInstanceProfile != nil || in.MetadataOptions != nil || in.EbsOptimized != nil ||
+			in.Placement != nil || in.UserData != nil || in.Monitoring != nil || in.CreditSpecification != nil,
+		"key-pair":          in.KeyName != nil,
+		"network-interface": len(in.NetworkInterfaces) > 0 || subnet || in.PrivateIpAddress != nil,
+		"security-group":    groups,
+		"snapshot":          len(in.BlockDeviceMappings) > 0,
+		"subnet":            subnet,
+		"volume":            len(in.BlockDeviceMappings) > 0,
+	}
+}
+
+// fromTemplate adds whether a resource of a launch is as its template says.
+func (c *collection) fromTemplate(kind string, keys policy.Keys) {
+	if c.overridden != nil {
+		keys["ec2:islaunchtemplateresource"] = []string{strconv.FormatBool(!c.overridden[kind])}
+	}
+}
+
+// launchPlace adds the subnet and the security groups of a launch that names
+// none. While they do not exist any will do, and where a request cannot go at
+// all is for the operation to say.
+func (c *collection) launchPlace(in *ec2api.RunInstancesInput) error {
+	var l instance.Launch
+	named := len(in.SecurityGroupIds)+len(in.SecurityGroups) > 0 || len(in.NetworkInterfaces) > 0 && len(in.NetworkInterfaces[0].Groups) > 0
+	err := parsePlacement(in, &l)
+	if err != nil || named && l.Subnet != "" {
+		return nil
+	}
+	sub, groups, err := c.server.vpc.Preview(c.tx, c.who, vpc.Placement{
+		Subnet: l.Subnet, Zone: l.Zone, Groups: l.SecurityGroups, GroupNames: in.SecurityGroups,
+	})
+	if err != nil && !invisible(err) {
+		return err
+	}
+	if err != nil {
+		if l.Subnet == "" {
+			c.main = append(c.main, c.made("subnet"))
+		}
+		if !named {
+			c.main = append(c.main, c.made("security-group"))
+		}
+		return nil
+	}
+	if l.Subnet == "" {
+		if err := c.addExisting("subnet", string(sub.ID)); err != nil {
+			return err
+		}
+	}
+	for _, g := range groups {
+		if named {
+			break
+		}
+		if err := c.addExisting("security-group", string(g)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // passRole asks for the right to hand out the role of an instance profile to an
@@ -109,9 +183,11 @@ func (c *collection) launchVolumes(in *ec2api.RunInstancesInput) error {
 	if in.Placement != nil {
 		zone = deref(in.Placement.AvailabilityZone)
 	}
+	var key *string // of the request
 	add := func(shape origami.VolumeShape, encrypted bool, snapshot string) {
 		r := c.made("volume")
-		c.volumeKeys(r.Keys, zone, shape, encrypted, origami.SnapshotID(snapshot))
+		c.volumeKeys(r.Keys, zone, shape, c.encrypted(encrypted, snapshot), origami.SnapshotID(snapshot))
+		setIf(r.Keys, "ec2:KmsKeyId", key)
 		c.main = append(c.main, r)
 	}
 	said := make(map[string]bool)
@@ -119,6 +195,7 @@ func (c *collection) launchVolumes(in *ec2api.RunInstancesInput) error {
 		said[deref(m.DeviceName)] = m.NoDevice != nil
 		if m.Ebs != nil {
 			snapshot := deref(m.Ebs.SnapshotId)
+			key = m.Ebs.KmsKeyId
 			add(c.volumeShape(m.Ebs.VolumeType, m.Ebs.VolumeSize, m.Ebs.Iops, m.Ebs.Throughput, snapshot), deref(m.Ebs.Encrypted), snapshot)
 			said[deref(m.DeviceName)] = true
 		}
@@ -130,6 +207,7 @@ func (c *collection) launchVolumes(in *ec2api.RunInstancesInput) error {
 		}
 		return err
 	}
+	key = nil
 	for _, d := range i.BlockDevices {
 		if d.EBS != nil && !said[d.DeviceName] {
 			shape := origami.VolumeShape{Type: d.EBS.VolumeType, Size: d.EBS.VolumeSize, IOPS: d.EBS.IOPS, Throughput: d.EBS.Throughput}
@@ -155,95 +233,23 @@ func (c *collection) launchKeys(keys policy.Keys, kind string, in *ec2api.RunIns
 		if err != nil {
 			options = origami.MetadataOptions{} // the operation complains
 		}
-		c.instanceKeys(keys, zone, deref(in.EbsOptimized), options)
+		c.instanceKeys(keys, zone, "ebs", deref(in.EbsOptimized), options)
+		if i, err := c.tx.Image(c.who.Region, c.who.Account, origami.ImageID(deref(in.ImageId))); err == nil {
+			keys["ec2:rootdevicetype"] = []string{i.RootDeviceType}
+		}
 		if c.profile != "" {
 			keys.Set("ec2:InstanceProfile", c.profile)
 		}
 	case "network-interface":
-		if in.SubnetId != nil {
-			keys.Set("ec2:Subnet", c.arn("subnet", *in.SubnetId))
+		for _, sub := range c.main { // named, or found by launchPlace
+			if id, ok := strings.CutPrefix(sub.ARN, c.arn("subnet", "")); ok && id != "*" {
+				keys.Set("ec2:Subnet", sub.ARN)
+				keys.Set("ec2:Vpc", sub.Keys["ec2:vpc"]...)
+				keys.Set("ec2:AvailabilityZone", sub.Keys["ec2:availabilityzone"]...)
+			}
+		}
+		if n := in.NetworkInterfaces; len(n) > 0 && n[0].AssociatePublicIpAddress != nil {
+			keys.Set("ec2:AssociatePublicIpAddress", strconv.FormatBool(*n[0].AssociatePublicIpAddress))
 		}
 	}
-}
-
-// collectAssociatedSnapshots asks for the right to delete the snapshots that
-// go with an image.
-func collectAssociatedSnapshots(c *collection) error {
-	in := c.in.(*ec2api.DeregisterImageInput)
-	if !deref(in.DeleteAssociatedSnapshots) {
-		return nil
-	}
-	i, err := c.tx.Image(c.who.Region, c.who.Account, origami.ImageID(deref(in.ImageId)))
-	if err != nil {
-		if invisible(err) {
-			return nil
-		}
-		return err
-	}
-	w := want{action: "ec2:DeleteSnapshot"}
-	for _, id := range i.Snapshots() {
-		r, err := c.existing("snapshot", string(id))
-		if err != nil {
-			return err
-		}
-		w.resources = append(w.resources, r)
-	}
-	if len(w.resources) > 0 {
-		c.more = append(c.more, w)
-	}
-	return nil
-}
-
-// collectInstanceOfVolume adds the instances that a volume is attached to,
-// which a request to detach it need not name.
-func collectInstanceOfVolume(c *collection) error {
-	in := c.in.(*ec2api.DetachVolumeInput)
-	if in.InstanceId != nil {
-		return nil
-	}
-	v, err := c.tx.Volume(c.who.Region, c.who.Account, origami.VolumeID(deref(in.VolumeId)))
-	if err != nil {
-		if invisible(err) {
-			return nil
-		}
-		return err
-	}
-	for _, a := range v.Attachments {
-		if err := c.addExisting("instance", string(a.Instance)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// collectVolumesOfInstance adds the volumes that snapshots are made of.
-func collectVolumesOfInstance(c *collection) error {
-	in := c.in.(*ec2api.CreateSnapshotsInput)
-	if in.InstanceSpecification == nil {
-		return nil
-	}
-	volumes, err := c.tx.VolumesOf(c.who.Region, origami.InstanceID(deref(in.InstanceSpecification.InstanceId)))
-	if err != nil {
-		if invisible(err) {
-			return nil
-		}
-		return err
-	}
-	for _, v := range volumes {
-		if v.Owner != c.who.Account {
-			continue
-		}
-		if err := c.addExisting("volume", string(v.ID)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *collection) addExisting(kind, id string) error {
-	r, err := c.existing(kind, id)
-	if err == nil {
-		c.main = append(c.main, r)
-	}
-	return err
 }

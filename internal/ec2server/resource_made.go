@@ -13,12 +13,14 @@ import (
 // what it will be.
 func (c *collection) made(kind string) iam.Resource {
 	r := iam.Resource{ARN: c.arn(kind, "*"), Keys: c.ownKeys()}
+	c.fromTemplate(kind, r.Keys)
 	requestTags(r.Keys, c.tagged[kind])
 	switch in := c.in.(type) {
 	case *ec2api.CreateVolumeInput:
 		if kind == "volume" {
 			c.volumeKeys(r.Keys, deref(in.AvailabilityZone), c.volumeShape(in.VolumeType, in.Size, in.Iops, in.Throughput, deref(in.SnapshotId)),
-				deref(in.Encrypted), origami.SnapshotID(deref(in.SnapshotId)))
+				c.encrypted(deref(in.Encrypted), deref(in.SnapshotId)), origami.SnapshotID(deref(in.SnapshotId)))
+			setIf(r.Keys, "ec2:KmsKeyId", in.KmsKeyId)
 		}
 	case *ec2api.CreateSnapshotInput:
 		if kind == "snapshot" {
@@ -35,6 +37,7 @@ func (c *collection) made(kind string) iam.Resource {
 	switch kind {
 	case "image", "snapshot":
 		r.Keys.Set("ec2:Owner", string(c.who.Account))
+		r.Keys.Set("aws:ResourceAccount", string(c.who.Account))
 	}
 	return r
 }
@@ -60,6 +63,22 @@ func (c *collection) volumeShape(kind *string, size, iops, throughput *int32, sn
 		}
 	}
 	return shape
+}
+
+// encrypted tells whether a new volume will be encrypted: because the request
+// or the snapshot says so, or because all are in the account. What cannot be
+// found out is for the operation to complain about.
+func (c *collection) encrypted(asked bool, snapshot string) bool {
+	if asked {
+		return true
+	}
+	if snapshot != "" {
+		if s, err := c.tx.Snapshot(c.who.Region, c.who.Account, origami.SnapshotID(snapshot)); err == nil && s.Encrypted {
+			return true
+		}
+	}
+	all, err := c.server.ebs.EncryptionByDefault(c.tx, c.who)
+	return err == nil && all
 }
 
 // newSnapshotKeys adds what a snapshot of a volume will be like.

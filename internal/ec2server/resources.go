@@ -20,8 +20,8 @@ var resources = map[string]string{
 	"AuthorizeSecurityGroupEgress":                `security-group=GroupId security-group-rule+`,
 	"AuthorizeSecurityGroupIngress":               `security-group=GroupId|GroupName security-group-rule+`,
 	"CancelImageLaunchPermission":                 `image=ImageId`,
-	"CopyImage":                                   `image+ snapshot+`,
-	"CopySnapshot":                                `snapshot+`,
+	"CopyImage":                                   `+SourceImage image+ snapshot+`,
+	"CopySnapshot":                                `+SourceSnapshot snapshot+`,
 	"CreateDefaultVpc":                            ``,
 	"CreateImage":                                 `image+ instance=InstanceId snapshot+`,
 	"CreateImageUsageReport":                      `image=ImageId image-usage-report+`,
@@ -29,7 +29,7 @@ var resources = map[string]string{
 	"CreateLaunchTemplate":                        `launch-template+`,
 	"CreateLaunchTemplateVersion":                 `launch-template=LaunchTemplateId|LaunchTemplateName`,
 	"CreateReplaceRootVolumeTask":                 `instance=InstanceId replace-root-volume-task+ volume+ image=ImageId snapshot=SnapshotId`,
-	"CreateSecurityGroup":                         `security-group+ vpc=VpcId`,
+	"CreateSecurityGroup":                         `security-group+ vpc=VpcId +VPCOfGroup`,
 	"CreateSnapshot":                              `snapshot+ volume=VolumeId`,
 	"CreateSnapshots":                             `snapshot+ instance=InstanceSpecification.InstanceId +VolumesOfInstance`,
 	"CreateSubnet":                                `subnet+ vpc=VpcId`,
@@ -123,7 +123,7 @@ var resources = map[string]string{
 	"LockSnapshot":                                `snapshot=SnapshotId`,
 	"ModifyEbsDefaultKmsKeyId":                    ``,
 	"ModifyImageAttribute":                        `image=ImageId`,
-	"ModifyInstanceAttribute":                     `instance=InstanceId security-group=Groups`,
+	"ModifyInstanceAttribute":                     `instance=InstanceId security-group=Groups volume=BlockDeviceMappings.Ebs.VolumeId`,
 	"ModifyInstanceCreditSpecification":           `instance=InstanceCreditSpecifications.InstanceId`,
 	"ModifyInstanceMetadataOptions":               `instance=InstanceId`,
 	"ModifyLaunchTemplate":                        `launch-template=LaunchTemplateId|LaunchTemplateName`,
@@ -149,8 +149,8 @@ var resources = map[string]string{
 	"RestoreSnapshotTier":                         `snapshot=SnapshotId`,
 	"RevokeSecurityGroupEgress":                   `security-group=GroupId security-group-rule=SecurityGroupRuleIds`,
 	"RevokeSecurityGroupIngress":                  `security-group=GroupId|GroupName security-group-rule=SecurityGroupRuleIds`,
-	"RunInstances": `+Launch image=ImageId instance+ network-interface+ security-group=SecurityGroupIds|SecurityGroups|NetworkInterfaces.Groups
-		subnet=SubnetId|NetworkInterfaces.SubnetId snapshot=BlockDeviceMappings.Ebs.SnapshotId key-pair=KeyName
+	"RunInstances": `+Launch subnet=SubnetId|NetworkInterfaces.SubnetId image=ImageId instance+ network-interface+
+		security-group=SecurityGroupIds|SecurityGroups|NetworkInterfaces.Groups snapshot=BlockDeviceMappings.Ebs.SnapshotId key-pair=KeyName
 		launch-template=LaunchTemplate.LaunchTemplateId|LaunchTemplate.LaunchTemplateName`,
 	"StartInstances":                            `instance=InstanceIds`,
 	"StopInstances":                             `instance=InstanceIds`,

@@ -236,7 +236,9 @@ func (p *principal) request(tx *metadb.Tx, action string, r Resource) (*policy.R
 	keys.Set("aws:CurrentTime", now.UTC().Format(time.RFC3339))
 	keys.Set("aws:EpochTime", strconv.FormatInt(now.Unix(), 10))
 	keys.Set("aws:SecureTransport", strconv.FormatBool(who.Secure))
-	keys.Set("aws:ViaAWSService", "false")
+	if len(keys["aws:viaawsservice"]) == 0 {
+		keys.Set("aws:ViaAWSService", "false")
+	}
 	keys.Set("aws:RequestedRegion", string(who.Region))
 	if who.Address != "" {
 		keys.Set("aws:SourceIp", who.Address)

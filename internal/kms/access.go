@@ -52,6 +52,11 @@ func (q *ask) keys(a Access) policy.Keys {
 	set("kms:CallerAccount", string(a.Caller.Account))
 	if a.Via != "" {
 		set("kms:ViaService", viaService(a.Via, a.Caller.Region))
+		principal := a.Via + ".amazonaws.com"
+		set("aws:ViaAWSService", "true")
+		set("aws:CalledVia", principal)
+		set("aws:CalledViaFirst", principal)
+		set("aws:CalledViaLast", principal)
 	}
 	if k := q.key; k != nil {
 		set("kms:KeySpec", "SYMMETRIC_DEFAULT")

@@ -133,3 +133,39 @@ func FuzzReference(f *testing.F) {
 		}
 	})
 }
+
+// A key that may be used through services only, and one that may be used
+// directly only.
+func TestViaService(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := t.Context()
+	direct, through := user(alice, "ann"), user(alice, "ann")
+	through.Via = "ec2"
+	for condition, want := range map[string][2]origami.Code{
+		`"Bool":{"aws:ViaAWSService":"true"}`:                                        {kms.CodeAccessDenied, ""},
+		`"BoolIfExists":{"aws:ViaAWSService":"false"}`:                               {"", kms.CodeAccessDenied},
+		`"ForAnyValue:StringEquals":{"aws:CalledVia":"ec2.amazonaws.com"}`:           {kms.CodeAccessDenied, ""},
+		`"StringEquals":{"aws:CalledViaFirst":"athena.amazonaws.com"}`:               {kms.CodeAccessDenied, kms.CodeAccessDenied},
+		`"StringEquals":{"kms:ViaService":"ec2.` + string(east) + `.amazonaws.com"}`: {kms.CodeAccessDenied, ""},
+	} {
+		text := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + root(alice, east).Caller.ARN + `"},"Action":"kms:PutKeyPolicy","Resource":"*"},
+			{"Effect":"Allow","Principal":{"AWS":"` + direct.Caller.ARN + `"},"Action":"kms:Encrypt","Resource":"*","Condition":{` + condition + `}}]}`
+		k := r.create(root(alice, east), kms.NewKey{Policy: text})
+		for n, who := range []kms.Access{direct, through} {
+			_, err := r.Encrypt(ctx, who, k.ARN(), []byte("x"), nil)
+			var e *origami.Error
+			errors.As(err, &e)
+			if got := codeOf(e); got != want[n] {
+				t.Errorf("%s, via %q: got %v, want %q", condition, who.Via, err, want[n])
+			}
+		}
+	}
+}
+
+func codeOf(e *origami.Error) origami.Code {
+	if e == nil {
+		return ""
+	}
+	return e.Code
+}

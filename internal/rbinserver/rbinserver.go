@@ -16,8 +16,6 @@ import (
 	"origami"
 	"origami/internal/iam"
 	"origami/internal/metadb"
-	"origami/internal/optional"
-	"origami/internal/policy"
 	"origami/internal/restjson"
 )
 
@@ -59,34 +57,11 @@ func New(c Config) *restjson.Handler {
 		restjson.Define("TagResource", http.MethodPost, "/tags/{resourceArn+}", http.StatusCreated, s.tagResource),
 		restjson.Define("UntagResource", http.MethodDelete, "/tags/{resourceArn+}", http.StatusNoContent, s.untagResource),
 		restjson.Define("ListTagsForResource", http.MethodGet, "/tags/{resourceArn+}", http.StatusOK, s.listTagsForResource),
-	}, authorizer(c.Authorize))
+	}, s.authorizer(c.Authorize))
 }
 
 // named is an input that names a rule.
 type named interface{ rule() string }
-
-// authorizer asks for each request about the rule that it names.
-func authorizer(ask func(context.Context, origami.Caller, string, ...iam.Resource) error) restjson.Authorizer {
-	if ask == nil {
-		return nil
-	}
-	return func(ctx context.Context, who origami.Caller, action string, in any) error {
-		r := iam.Resource{ARN: ruleARN(who.Region, who.Account, "*"), Keys: policy.Keys{}}
-		switch in := in.(type) {
-		case named:
-			r.ARN = ruleARN(who.Region, who.Account, origami.RuleID(in.rule()))
-		case *createRuleInput:
-			r.Keys.Set("rbin:Request/ResourceType", string(optional.Value(in.ResourceType)))
-			for _, t := range in.Tags {
-				r.Keys.Set("aws:TagKeys", t.Key)
-				r.Keys.Set("aws:RequestTag/"+t.Key, t.Value)
-			}
-		case *listRulesInput:
-			r.Keys.Set("rbin:Request/ResourceType", string(optional.Value(in.ResourceType)))
-		}
-		return ask(ctx, who, action, r)
-	}
-}
 
 func ruleARN(region origami.Region, account origami.AccountID, id origami.RuleID) string {
 	return "arn:aws:rbin:" + string(region) + ":" + string(account) + ":rule/" + string(id)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -69,7 +70,11 @@ func open(t *testing.T) *world {
 					return nil
 				}
 				for _, r := range resources {
-					w.asked = append(w.asked, action+" "+r.ARN)
+					asked := action + " " + r.ARN
+					for _, k := range slices.Sorted(maps.Keys(r.Keys)) {
+						asked += " " + k + "=" + strings.Join(r.Keys[k], ",")
+					}
+					w.asked = append(w.asked, asked)
 				}
 				return origami.Errorf("AccessDeniedException", "no")
 			},
@@ -320,27 +325,38 @@ func TestTags(t *testing.T) {
 func TestAuthorize(t *testing.T) {
 	t.Parallel()
 	w := open(t)
-	w.user = true
 	c := w.client(alice, home)
-	const id, arn = "abcdefghijk", "arn:aws:rbin:eu-west-1:111111111111:rule/"
-	refused(t, c.CreateRule, &rbin.CreateRuleInput{ResourceType: types.ResourceTypeEc2Image, RetentionPeriod: period(1)}, "AccessDeniedException")
-	refused(t, c.GetRule, &rbin.GetRuleInput{Identifier: p(id)}, "AccessDeniedException")
-	refused(t, c.UpdateRule, &rbin.UpdateRuleInput{Identifier: p(id)}, "AccessDeniedException")
-	refused(t, c.DeleteRule, &rbin.DeleteRuleInput{Identifier: p(id)}, "AccessDeniedException")
-	refused(t, c.LockRule, &rbin.LockRuleInput{Identifier: p(id), LockConfiguration: delay(7)}, "AccessDeniedException")
-	refused(t, c.UnlockRule, &rbin.UnlockRuleInput{Identifier: p(id)}, "AccessDeniedException")
-	refused(t, c.ListRules, &rbin.ListRulesInput{ResourceType: types.ResourceTypeEc2Image}, "AccessDeniedException")
-	refused(t, c.TagResource, &rbin.TagResourceInput{ResourceArn: p(arn + id), Tags: []types.Tag{{Key: p("a"), Value: p("")}}}, "AccessDeniedException")
-	refused(t, c.UntagResource, &rbin.UntagResourceInput{ResourceArn: p(arn + id), TagKeys: []string{"a"}}, "AccessDeniedException")
-	refused(t, c.ListTagsForResource, &rbin.ListTagsForResourceInput{ResourceArn: p(arn + id)}, "AccessDeniedException")
-	var want []string
-	for _, op := range []string{"CreateRule *", "GetRule", "UpdateRule", "DeleteRule", "LockRule", "UnlockRule", "ListRules *", "TagResource", "UntagResource", "ListTagsForResource"} {
-		name, all := strings.CutSuffix(op, " *")
-		if all {
-			want = append(want, "rbin:"+name+" "+arn+"*")
-		} else {
-			want = append(want, "rbin:"+name+" "+arn+id)
-		}
+	const arn = "arn:aws:rbin:eu-west-1:111111111111:rule/"
+	rule := do(t, c.CreateRule, &rbin.CreateRuleInput{ResourceType: types.ResourceTypeEbsSnapshot, RetentionPeriod: period(1), Tags: []types.Tag{{Key: p("a"), Value: p("b")}}})
+	id, tags := rule.Identifier, []types.Tag{{Key: p("c"), Value: p("d")}}
+	w.user = true
+	const code = "AccessDeniedException"
+	refused(t, c.CreateRule, &rbin.CreateRuleInput{ResourceType: types.ResourceTypeEc2Image, RetentionPeriod: period(1), Tags: tags}, code)
+	refused(t, c.GetRule, &rbin.GetRuleInput{Identifier: id}, code)
+	refused(t, c.UpdateRule, &rbin.UpdateRuleInput{Identifier: id}, code)
+	refused(t, c.UpdateRule, &rbin.UpdateRuleInput{Identifier: id, ResourceType: types.ResourceTypeEbsSnapshot}, code)
+	refused(t, c.DeleteRule, &rbin.DeleteRuleInput{Identifier: p("abcdefghijk")}, code)
+	refused(t, c.LockRule, &rbin.LockRuleInput{Identifier: id, LockConfiguration: delay(7)}, code)
+	refused(t, c.UnlockRule, &rbin.UnlockRuleInput{Identifier: id}, code)
+	refused(t, c.ListRules, &rbin.ListRulesInput{ResourceType: types.ResourceTypeEc2Image}, code)
+	refused(t, c.TagResource, &rbin.TagResourceInput{ResourceArn: rule.RuleArn, Tags: tags}, code)
+	refused(t, c.UntagResource, &rbin.UntagResourceInput{ResourceArn: rule.RuleArn, TagKeys: []string{"x", "y"}}, code)
+	refused(t, c.ListTagsForResource, &rbin.ListTagsForResourceInput{ResourceArn: rule.RuleArn}, code)
+	const known = " aws:resourcetag/a=b"
+	const kind = " rbin:attribute/resourcetype=EBS_SNAPSHOT"
+	of := arn + *id
+	want := []string{
+		"rbin:CreateRule " + arn + "* aws:requesttag/c=d aws:tagkeys=c rbin:request/resourcetype=EC2_IMAGE",
+		"rbin:GetRule " + of + known + kind,
+		"rbin:UpdateRule " + of + known + kind,
+		"rbin:UpdateRule " + of + known + kind + " rbin:request/resourcetype=EBS_SNAPSHOT",
+		"rbin:DeleteRule " + arn + "abcdefghijk",
+		"rbin:LockRule " + of + known + kind,
+		"rbin:UnlockRule " + of + known + kind,
+		"rbin:ListRules " + arn + "* rbin:request/resourcetype=EC2_IMAGE",
+		"rbin:TagResource " + of + " aws:requesttag/c=d" + known + " aws:tagkeys=c" + kind,
+		"rbin:UntagResource " + of + known + " aws:tagkeys=x,y" + kind,
+		"rbin:ListTagsForResource " + of + known + kind,
 	}
 	if !slices.Equal(w.asked, want) {
 		t.Errorf("asked\n%s\nwant\n%s", strings.Join(w.asked, "\n"), strings.Join(want, "\n"))

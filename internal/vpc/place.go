@@ -44,6 +44,26 @@ func (s *Service) Place(tx *metadb.Tx, who origami.Caller, p Placement, i *origa
 	return sub, err
 }
 
+// Preview tells in which subnet and groups Place would put instances, and makes
+// nothing: without a default VPC, as before the first use of a region, the
+// error is VPCIdNotSpecified.
+func (s *Service) Preview(tx *metadb.Tx, who origami.Caller, p Placement) (*origami.Subnet, []origami.SecurityGroupID, error) {
+	def, err := findDefault(tx, who)
+	if err != nil {
+		return nil, nil, err
+	}
+	subnets, err := all(tx.Subnets(own(who)))
+	if err != nil {
+		return nil, nil, err
+	}
+	sub, err := chooseSubnet(who.Region, def, subnets, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	groups, err := s.chooseGroups(tx, who, sub, p)
+	return sub, groups, err
+}
+
 func chooseSubnet(region origami.Region, def *origami.VPC, subnets []*origami.Subnet, p Placement) (*origami.Subnet, error) {
 	if p.Zone != "" && !slices.ContainsFunc(Zones(region), func(z origami.Zone) bool { return z.Name == p.Zone }) {
 		return nil, origami.Errorf(origami.CodeInvalidParameterValue, "Invalid availability zone: [%s]", p.Zone)
