@@ -6,11 +6,13 @@ package examples_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -130,7 +132,7 @@ func (s *service) account(name string) (*ec2.Client, []string) {
 		args = append(args, "--account", name)
 	}
 	keys := make(map[string]string)
-	env := os.Environ()
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }) // of who runs the test
 	for line := range strings.Lines(s.run(args...)) {
 		k, v, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
 		if ok {
@@ -215,10 +217,14 @@ func (s *service) keyPair(name string) ssh.Signer {
 
 // sshPort is where the service, under this user, serves port 22 of instances.
 func sshPort() string {
-	if os.Getuid() == 0 {
-		return "22"
+	l, err := net.Listen("tcp", "127.85.0.1:22")
+	if errors.Is(err, syscall.EACCES) {
+		return "2222"
 	}
-	return "2222"
+	if err == nil {
+		l.Close()
+	}
+	return "22"
 }
 
 // login logs in to an instance, as soon as it lets anybody in.

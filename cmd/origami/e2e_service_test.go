@@ -5,14 +5,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,15 +64,18 @@ func serve(t *testing.T) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{t: t, work: work, dir: filepath.Join(work, "d"), port: "22"}
-	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start"); err == nil && os.Geteuid() != 0 && strings.TrimSpace(string(text)) > "22" {
-		s.port = "2222"
+	network := fmt.Sprintf("127.%d.%d", 100+rand.IntN(100), rand.IntN(256))
+	s := &service{
+		t: t, work: work, dir: filepath.Join(work, "d"), prefix: network + ".0/24", port: "22",
+		// An address of its own: on 127.0.0.1 somebody else could have the port
+		// by the time it serves there again.
+		listen: network + ".255:0",
 	}
-	net := fmt.Sprintf("127.%d.%d", 100+rand.IntN(100), rand.IntN(256))
-	s.prefix = net + ".0/24"
-	// An address of its own: on 127.0.0.1 somebody else could have the port by
-	// the time it serves there again.
-	s.listen = net + ".255:0"
+	if l, err := net.Listen("tcp", network+".255:22"); errors.Is(err, syscall.EACCES) {
+		s.port = "2222"
+	} else if err == nil {
+		l.Close()
+	}
 	s.start()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -218,7 +225,10 @@ func (s *service) origami(args ...string) string {
 func (s *service) aws(args ...string) string {
 	s.t.Helper()
 	c := exec.CommandContext(s.t.Context(), "aws", append([]string{"--endpoint-url", s.env["AWS_ENDPOINT_URL"], "--output", "text"}, args...)...)
-	c.Env = append(os.Environ(), "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+	// Nothing of who runs the test: neither a profile nor a proxy.
+	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
+	c.Env = append(c.Env, "NO_PROXY=*", "no_proxy=*",
+		"AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_REGION"} {
 		c.Env = append(c.Env, name+"="+s.env[name])
 	}

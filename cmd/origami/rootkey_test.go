@@ -113,6 +113,9 @@ func TestRootKeyElsewhere(t *testing.T) {
 	far.json(&e, "env")
 	t.Setenv("AWS_ACCESS_KEY_ID", e.AccessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", e.Secret)
+	for _, name := range []string{"AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS"} {
+		t.Setenv(name, "") // of who runs the test
+	}
 	near := install(t, "--root-key", *key, "--root-key-endpoint", e.Endpoint)
 	sealed, err := near.kms("eu-west-1").Encrypt(t.Context(), &kms.EncryptInput{KeyId: near.newKey("eu-west-1"), Plaintext: []byte("secret")})
 	if err != nil {
