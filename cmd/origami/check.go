@@ -174,7 +174,7 @@ func (c *checker) close() error {
 		errs = append(errs, c.bucket.Close())
 	}
 	if c.lock != nil {
-		errs = append(errs, c.lock.Close())
+		errs = append(errs, unlock(c.lock))
 	}
 	if c.db != nil {
 		errs = append(errs, c.db.Close())

@@ -69,6 +69,12 @@ func (d dataDir) lock() (*os.File, error) {
 	return f, nil
 }
 
+// unlock gives the lock back. Closing the file alone would not: a process that
+// is just being started has it too, until it becomes another program.
+func unlock(lock *os.File) error {
+	return errors.Join(syscall.Flock(int(lock.Fd()), syscall.LOCK_UN), lock.Close())
+}
+
 // openDatabase opens the database of an installation that exists, also while
 // its service runs.
 func (d dataDir) openDatabase(ctx context.Context) (*metadb.DB, error) {

@@ -78,7 +78,7 @@ func serve(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
+	defer unlock(lock)
 	paceGC()
 	s := &service{o: o, log: newLogger(o.logLevel), ctx: ctx}
 	defer func() { err = errors.Join(err, s.close()) }()

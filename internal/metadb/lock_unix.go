@@ -21,6 +21,10 @@ func tryLock(f *os.File) (bool, error) {
 // waits for another process that has the exclusive one.
 func lockShared(f *os.File) error { return flock(f, syscall.LOCK_SH) }
 
+// unlock gives up what locks f has. Closing f would not, if a process is just
+// being started: it has f too, until it becomes another program.
+func unlock(f *os.File) error { return flock(f, syscall.LOCK_UN) }
+
 func flock(f *os.File, how int) error {
 	for {
 		if err := syscall.Flock(int(f.Fd()), how); !errors.Is(err, syscall.EINTR) {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 
 	"origami/internal/metadb"
@@ -166,4 +167,45 @@ func TestJoinWorkers(t *testing.T) {
 	if !alone {
 		t.Error("after all have left the next does not know that it is alone")
 	}
+}
+
+// One that leaves while the process starts others, which have its files until
+// they become another program, has left.
+func TestLeaveBesideForks(t *testing.T) {
+	t.Parallel()
+	db := open(t, "sqlite:"+filepath.Join(t.TempDir(), "meta.db"))
+	stop := forks(t)
+	defer stop()
+	for n := range 100 {
+		alone := false
+		leave, err := db.JoinWorkers(func() error { alone = true; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		if !alone {
+			t.Fatalf("time %d: somebody is there after all have left", n)
+		}
+	}
+}
+
+// forks starts processes until it is told to stop.
+func forks(t *testing.T) (stop func()) {
+	t.Helper()
+	name, err := exec.LookPath("true")
+	if err != nil {
+		t.Skip("there is nothing to start")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				if err := exec.Command(name).Run(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	return func() { cancel(); all.Wait() }
 }

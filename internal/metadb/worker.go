@@ -28,8 +28,12 @@ func (db *DB) JoinWorkers(alone func() error) (leave func(), err error) {
 		err = lockShared(f)
 	}
 	if err != nil {
+		_ = unlock(f)
 		f.Close()
 		return nil, fmt.Errorf("join workers: %w", err)
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		_ = unlock(f) // cannot fail for a lock that is held
+		f.Close()
+	}, nil
 }

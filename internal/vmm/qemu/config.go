@@ -107,8 +107,7 @@ func Open(ctx context.Context, config Config) (*Driver, error) {
 		return nil, fmt.Errorf("open QEMU driver: %w", err)
 	}
 	if err := removeProbes(config.Dir); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("open QEMU driver: %w", err)
+		return nil, fmt.Errorf("open QEMU driver: %w", errors.Join(err, unlockDir(lock)))
 	}
 	signal.Ignore(syscall.SIGXFSZ)
 	return newDriver(config, lock), nil
@@ -129,4 +128,10 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// unlockDir gives the lock back. Closing the file alone would not: a process
+// that is just being started has it too, until it becomes another program.
+func unlockDir(f *os.File) error {
+	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
 }

@@ -88,7 +88,7 @@ func (d *Driver) Close() error {
 	d.cancel(errClosed)
 	d.wait.Wait()
 	d.queue.close()
-	return d.lock.Close()
+	return unlockDir(d.lock)
 }
 
 // dir is the directory of the machine with a valid ID.

@@ -21,7 +21,8 @@ import (
 	"origami/nbd"
 )
 
-const patience = 60 * time.Second
+// patience is how long a test waits for what must happen.
+const patience = 5 * time.Minute
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(daemonEnv); dir != "" {
@@ -231,6 +232,32 @@ func TestDriver(t *testing.T) {
 	vmmtest.Run(t,
 		func(t *testing.T, dir string) vmm.Driver { return open(t, dir) },
 		func(t *testing.T, _, id string, guest vmmtest.Guest) vmm.Spec { return guestSpec(t, id, guest) })
+}
+
+// A driver that is closed while the process starts others, which have its files
+// until they become another program, makes room for the next one.
+func TestOpenBesideForks(t *testing.T) {
+	requireQEMU(t)
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var forks sync.WaitGroup
+	defer forks.Wait()
+	defer cancel()
+	for range 4 {
+		forks.Go(func() {
+			for ctx.Err() == nil {
+				if err := exec.Command("true").Run(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	dir := tempDir(t)
+	for range 100 {
+		if err := open(t, dir).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestOpenRefused(t *testing.T) {
