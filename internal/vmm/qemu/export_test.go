@@ -3,6 +3,7 @@ package qemu
 import (
 	"context"
 	"path/filepath"
+	"time"
 
 	"origami/internal/vmm"
 )
@@ -21,6 +22,13 @@ func RunProbe(ctx context.Context, config Config, accel string) error {
 		return err
 	}
 	return runProbe(ctx, config, accel)
+}
+
+// RecordPowerOff writes what a driver does when it hears that the guest of a
+// machine powered itself off.
+func RecordPowerOff(dir, id string) error {
+	e := ending{Reason: guestPoweredOff, ByGuest: true, Time: time.Now()}
+	return writeRecord(machineDir(filepath.Join(dir, id)).ended(), e)
 }
 
 // ParseRecord reads a file of a machine's directory.

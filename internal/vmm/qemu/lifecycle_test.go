@@ -57,9 +57,7 @@ func TestHungProcess(t *testing.T) {
 	d := open(t, dir)
 	t.Cleanup(func() { end(t, d) })
 	start(t, d, guestSpec(t, "i-1", vmmtest.Deaf))
-	if err := syscall.Kill(pidOf(t, dir, "i-1"), syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	hang(t, pidOf(t, dir, "i-1"))
 	for _, when := range []string{"started", "recovered"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		if err := d.Pause(ctx, "i-1"); !errors.Is(err, context.DeadlineExceeded) {
@@ -80,6 +78,34 @@ func TestHungProcess(t *testing.T) {
 	if got, want := awaitStopped(t, d, "i-1"), "killed"; got != want {
 		t.Errorf("reason = %q, want %q", got, want)
 	}
+}
+
+// hang stops a process and waits until all its threads are.
+func hang(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a process that is stopped", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil || len(threads) == 0 {
+			t.Fatalf("threads of process %d = %q, %v", pid, threads, err)
+		}
+		for _, name := range threads {
+			stat, err := os.ReadFile(name)
+			if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) { // it has ended
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, state, _ := strings.Cut(string(stat), ") ")
+			if !strings.HasPrefix(state, "T") {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // Nothing may be left of a machine that did not start, and the error must tell
@@ -305,7 +331,7 @@ func TestAccel(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left of the probe = %v, %v", left, err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
 	defer cancel()
 	if err := qemu.RunProbe(ctx, qemu.Config{Dir: dir}, qemu.AccelTCG); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a probe without time = %v, want deadline exceeded", err)
@@ -449,6 +475,45 @@ func pressPower(t *testing.T, dir, id string) string {
 		t.Fatal(err)
 	}
 	return reply.Status
+}
+
+// A driver hears that a guest powered itself off, and is closed before the end
+// of the process, in which the next one finds nobody to ask any more.
+func TestClosedDuringPowerOff(t *testing.T) {
+	t.Parallel()
+	requireQEMU(t)
+	dir := tempDir(t)
+	d := open(t, dir)
+	t.Cleanup(func() { end(t, d) })
+	start(t, d, guestSpec(t, "i-1", vmmtest.Deaf))
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := qemu.RecordPowerOff(dir, "i-1"); err != nil {
+		t.Fatal(err)
+	}
+	pid := pidOf(t, dir, "i-1")
+	hang(t, pid) // as one does that is busy with its end
+	d = open(t, dir)
+	if running, _, err := d.Recover(t.Context()); err != nil || !slices.Equal(running, []string{"i-1"}) {
+		t.Fatalf("Recover = %q, %v, want i-1", running, err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if ev := <-d.Events(); ev.ID != "i-1" || ev.Kind != vmm.GuestShutdown {
+		t.Fatalf("event = %+v, want %s of i-1", ev, vmm.GuestShutdown)
+	}
+	if got, want := awaitStopped(t, d, "i-1"), "guest powered off"; got != want {
+		t.Errorf("reason = %q, want %q", got, want)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, dir)
+	if _, ended, err := d.Recover(t.Context()); err != nil || len(ended) != 1 || !ended[0].ByGuest {
+		t.Errorf("second Recover = %+v, %v, want i-1 ended by its guest", ended, err)
+	}
 }
 
 // runKilledDaemon starts machines in a daemon of its own and kills that.

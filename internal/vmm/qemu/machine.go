@@ -19,13 +19,17 @@ import (
 const (
 	greetTimeout   = 10 * time.Second // for a monitor to greet
 	commandTimeout = 10 * time.Second // for a command to be answered
-	endTimeout     = 30 * time.Second // for a killed process to be gone
-	drainTimeout   = time.Second      // for the last events of a process that is gone
+	endTimeout     = 30 * time.Second // for a process to be gone that was killed or has closed its monitor
+	drainTimeout   = 30 * time.Second // for the last events of a process that is gone
+	exitingTimeout = time.Second      // for one to be gone that may be ending for another reason than its guest
 	maxRedialDelay = 5 * time.Second
 )
 
-// echoWindow is the time after a reset in which the firmware's own may come.
-const echoWindow = 2 * time.Second
+// Times of the firmware's own resets.
+const (
+	echoWindow = 30 * time.Second // after another reset, in which the first may come
+	echoBurst  = 2 * time.Second  // after the first, in which more may
+)
 
 // machine is a QEMU process that runs or is about to.
 type machine struct {
@@ -42,6 +46,7 @@ type machine struct {
 	proc    *process
 
 	lastReset time.Time // the last that was not an echo; follow's own
+	lastEcho  time.Time // of lastReset, zero until it comes; follow's own
 
 	disks     sync.Mutex    // held while the disks of the running machine change
 	unplugged chan struct{} // capacity 1: a device has gone
@@ -253,7 +258,7 @@ func (m *machine) execute(ctx context.Context, command string, args, reply any) 
 	case <-ctx.Done():
 		err = fmt.Errorf("%s: %w", command, context.Cause(ctx))
 	}
-	if errors.Is(err, qmp.ErrClosed) && m.endsSoon() {
+	if errors.Is(err, qmp.ErrClosed) && m.endsSoon(ctx, endTimeout) {
 		return fmt.Errorf("machine %s has ended: %w", m.id, vmm.ErrNotFound)
 	}
 	if err != nil {
@@ -263,16 +268,18 @@ func (m *machine) execute(ctx context.Context, command string, args, reply any) 
 }
 
 // endsSoon tells the loss of a connection from the end of the process, which
-// follows it at once.
-func (m *machine) endsSoon() bool {
-	grace := time.NewTimer(drainTimeout)
+// follows it at once, or as soon as a busy host lets it.
+func (m *machine) endsSoon(ctx context.Context, limit time.Duration) bool {
+	grace := time.NewTimer(limit)
 	defer grace.Stop()
 	select {
 	case <-m.exited:
 		return true
 	case <-grace.C:
-		return false
+	case <-ctx.Done():
+	case <-m.d.ctx.Done():
 	}
+	return false
 }
 
 // handle acts on an event of the monitor.
@@ -311,19 +318,27 @@ func (m *machine) handle(ctx context.Context, ev qmp.Event) {
 }
 
 // isEcho tells the resets that the firmware makes from those of the guest:
-// SeaBIOS answers every reset, whoever made it, with one of its own, to get its
-// memory back in order. It follows after some hundredths of a second, more
-// under load. A guest that reboots faster than the window is reported less
-// often.
+// SeaBIOS answers a reset, whoever made it, with one of its own, to get its
+// memory back in order, and asks for it in several ways until one works. The
+// first follows after some tenths of a second, as soon as a busy host lets it.
+// A guest that reboots faster than a burst lasts is reported less often.
 func (m *machine) isEcho(ev qmp.Event, guest bool) bool {
 	now := ev.Time
 	if now.IsZero() {
 		now = time.Now()
 	}
-	if since := now.Sub(m.lastReset); guest && since >= 0 && since < echoWindow {
+	within := func(t time.Time, window time.Duration) bool {
+		since := now.Sub(t)
+		return guest && !t.IsZero() && since >= 0 && since < window
+	}
+	switch {
+	case within(m.lastEcho, echoBurst):
+		return true
+	case m.lastEcho.IsZero() && within(m.lastReset, echoWindow):
+		m.lastEcho = now
 		return true
 	}
-	m.lastReset = now
+	m.lastReset, m.lastEcho = now, time.Time{}
 	return false
 }
 
@@ -334,7 +349,7 @@ func (m *machine) catchUp(ctx context.Context) {
 	}
 	// A process that is just ending for another reason answers so too; it is
 	// gone in a moment.
-	if !m.endsSoon() {
+	if !m.endsSoon(ctx, exitingTimeout) && ctx.Err() == nil {
 		m.poweredOff(ctx)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // The probe's disk must have at least one cylinder for the BIOS to boot it.
@@ -92,7 +91,7 @@ func endProbe(proc *process) error {
 	if err := proc.kill(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	if _, err := proc.wait(ctx); err != nil {
 		proc.release()

@@ -138,6 +138,9 @@ func (p *process) limitFiles(size uint64) error {
 // wait returns how the process ended, or the cause of ctx's end. Only one
 // caller at a time may wait, and nobody after it has returned without error.
 func (p *process) wait(ctx context.Context) (exit, error) {
+	if err := p.poll.SetReadDeadline(time.Time{}); err != nil { // that an earlier wait left
+		return exit{}, err
+	}
 	stop := context.AfterFunc(ctx, func() { p.poll.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := p.awaitEnd(); err != nil {

@@ -68,6 +68,12 @@ func (d *Driver) recover(ctx context.Context, id string) (*ending, error) {
 		m.proc.release()
 		return nil, err
 	}
+	// An earlier driver heard of the power-off and did not live to see the end.
+	// The process may be too far gone to tell.
+	if m.dir.readEnding().ByGuest {
+		m.off = true
+		d.queue.put(vmm.Event{ID: id, Kind: vmm.GuestShutdown, Reason: guestPoweredOff})
+	}
 	d.wait.Go(m.supervise)
 	close(m.started)
 	return nil, nil

@@ -20,6 +20,9 @@ const startTimeout = 60 * time.Second
 // rotates consoles long before; this holds when there is no driver.
 const maxLogFile = 16 << 20
 
+// errNotRunning is the error of a machine whose process is well.
+var errNotRunning = errors.New("machine does not run")
+
 // Start implements [vmm.Driver].
 func (d *Driver) Start(ctx context.Context, spec vmm.Spec) error {
 	if err := spec.Validate(); err != nil {
@@ -148,7 +151,7 @@ func (m *machine) connect(ctx context.Context, conn net.Conn) error {
 	var s status
 	err = client.Execute(ctx, "query-status", nil, &s)
 	if err == nil && !s.Running && s.Status != statusShutdown {
-		err = fmt.Errorf("machine does not run: %s", s.Status)
+		err = fmt.Errorf("%w: %s", errNotRunning, s.Status)
 	}
 	if err != nil {
 		client.Close()
@@ -161,15 +164,18 @@ func (m *machine) connect(ctx context.Context, conn net.Conn) error {
 // explain ends a process that did not start well, and says why it did not.
 func (m *machine) explain(ctx context.Context, err error) error {
 	// A process that has ended by itself closed the connection a moment ago.
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+	if ctx.Err() == nil && !errors.Is(err, errNotRunning) {
+		if end, waitErr := m.waitExit(ctx, endTimeout); waitErr == nil {
+			return errors.New(describe(end.String(), m.dir.stderrTail()))
+		}
+	}
+	if ctx.Err() != nil {
 		err = context.Cause(ctx)
-	} else if end, waitErr := m.waitExit(drainTimeout); waitErr == nil {
-		return errors.New(describe(end.String(), m.dir.stderrTail()))
 	}
 	if killErr := m.proc.kill(); killErr != nil {
 		return errors.Join(err, killErr)
 	}
-	if _, waitErr := m.waitExit(endTimeout); waitErr != nil {
+	if _, waitErr := m.waitExit(context.Background(), endTimeout); waitErr != nil {
 		return errors.Join(err, waitErr)
 	}
 	if said := m.dir.stderrTail(); said != "" {
@@ -179,8 +185,8 @@ func (m *machine) explain(ctx context.Context, err error) error {
 }
 
 // waitExit waits for the end of a process that nobody supervises.
-func (m *machine) waitExit(limit time.Duration) (exit, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+func (m *machine) waitExit(ctx context.Context, limit time.Duration) (exit, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return m.proc.wait(ctx)
 }

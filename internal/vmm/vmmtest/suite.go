@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long the suite waits for what must happen.
-const patience = 60 * time.Second
+const patience = 5 * time.Minute
 
 // Open opens the driver under test on a state directory, which may hold the
 // machines of a driver that was closed. It is not responsible for Close.
