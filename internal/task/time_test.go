@@ -42,13 +42,37 @@ func serveIn(t *testing.T, q *task.Queue) (stop func()) {
 	}
 }
 
+// A commit wakes the queue: what is added is begun at once and not at its next
+// look. Time that stands still tells the two apart on a machine of any speed.
+func TestAddWakes(t *testing.T) {
+	inBubble(t, func(t *testing.T, db *metadb.DB) {
+		q := task.New(db, quiet())
+		began := make(chan time.Time, 1)
+		q.Handle("work", task.Handler{Run: func(context.Context, *task.Run) error { began <- time.Now(); return nil }})
+		stop := serveIn(t, q)
+		defer stop()
+		for range 3 {
+			time.Sleep(1300 * time.Millisecond) // between two looks
+			synctest.Wait()
+			now := time.Now()
+			add(t, db, q, "work")
+			if got := (<-began).Sub(now); got != 0 {
+				t.Errorf("begun %v after the commit, want at once", got)
+			}
+		}
+	})
+}
+
 // Attempts come a quarter of a second apart, then twice that, up to a minute
 // and a quarter, and end after MaxAttempts.
 func TestRetry(t *testing.T) {
 	inBubble(t, func(t *testing.T, db *metadb.DB) {
+		var mu sync.Mutex // guards at
 		var at []time.Time
 		q := task.New(db, quiet())
 		q.Handle("work", task.Handler{MaxAttempts: 12, Run: func(context.Context, *task.Run) error {
+			mu.Lock()
+			defer mu.Unlock()
 			at = append(at, time.Now())
 			return task.Retry(origami.Errorf(origami.CodeServiceUnavailable, "not yet"))
 		}})
@@ -60,6 +84,8 @@ func TestRetry(t *testing.T) {
 		if job := read(t, db, id); job.State != origami.TaskFailed || job.Reason != "not yet" || job.Attempts != 12 {
 			t.Errorf("after all attempts: %+v", job)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if len(at) != 12 {
 			t.Fatalf("%d attempts, want 12", len(at))
 		}
