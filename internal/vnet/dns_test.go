@@ -1,6 +1,7 @@
 package vnet_test
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -49,18 +50,31 @@ func (p packetConn) SetDeadline(t time.Time) error      { return p.Conn.SetDeadl
 func (p packetConn) SetReadDeadline(t time.Time) error  { return p.Conn.SetReadDeadline(t) }
 func (p packetConn) SetWriteDeadline(t time.Time) error { return p.Conn.SetWriteDeadline(t) }
 
+// listenBoth listens on a port that is free for UDP and for TCP.
+func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	var errs []error
+	for range 100 { // somebody may have the one that the system chose, by TCP
+		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln, err := net.Listen("tcp", pc.LocalAddr().String())
+		if err == nil {
+			return pc, ln
+		}
+		pc.Close()
+		errs = append(errs, err)
+	}
+	t.Fatalf("no port is free for both: %v", errors.Join(errs...))
+	return nil, nil
+}
+
 // upstream is the host's resolver: it knows one name, and a long answer.
 func upstream(t *testing.T) netip.AddrPort {
 	t.Helper()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, ln := listenBoth(t)
 	at := pc.LocalAddr().(*net.UDPAddr).AddrPort()
-	ln, err := net.Listen("tcp", at.String())
-	if err != nil {
-		t.Skip("no port is free for both UDP and TCP")
-	}
 	handler := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg)
 		m.SetReply(q)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -32,7 +33,8 @@ import (
 	"origami/internal/vnet"
 )
 
-const patience = 10 * time.Second
+// patience is how long a test waits for what must happen.
+const patience = 2 * time.Minute
 
 // guest is a machine and its monitor: a TCP/IP stack behind a UNIX socket that
 // speaks QEMU's stream framing.
@@ -52,12 +54,28 @@ type guest struct {
 	conn net.Conn
 }
 
+// socketDir makes a directory whose name leaves room for a socket's, unlike
+// that of t.TempDir.
+func socketDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "vnet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // newGuest starts a monitor that listens on a socket of its own.
 func newGuest(t testing.TB, last byte) *guest {
 	t.Helper()
 	mac := net.HardwareAddr{0x0a, 0, 0, 0, 0, last}
 	g := &guest{
-		t: t, mac: mac, socket: filepath.Join(t.TempDir(), "n"),
+		t: t, mac: mac, socket: filepath.Join(socketDir(t), "n"),
 		link:   channel.New(1024, 1500+header.EthernetMinimumSize, tcpip.LinkAddress(mac)),
 		seen:   make(chan []byte, 4096),
 		resume: make(chan struct{}),
@@ -195,7 +213,8 @@ func (g *guest) configure(p netip.Prefix, router netip.Addr) {
 	})
 }
 
-// dhcp sends a message until it is answered.
+// dhcp sends a message until it is answered. A request, which has the number of
+// the discovery before it, is not answered by one more offer.
 func (g *guest) dhcp(m *dhcpv4.DHCPv4) *dhcpv4.DHCPv4 {
 	g.t.Helper()
 	deadline := time.After(patience)
@@ -206,7 +225,11 @@ func (g *guest) dhcp(m *dhcpv4.DHCPv4) *dhcpv4.DHCPv4 {
 		for waiting := true; waiting; {
 			select {
 			case f := <-g.seen:
-				if r := dhcpReply(f); r != nil && r.TransactionID == m.TransactionID {
+				r := dhcpReply(f)
+				if r == nil || r.TransactionID != m.TransactionID {
+					continue
+				}
+				if m.MessageType() != dhcpv4.MessageTypeRequest || r.MessageType() != dhcpv4.MessageTypeOffer {
 					return r
 				}
 			case <-again:
@@ -445,6 +468,11 @@ func (g *guest) dialPing(to netip.Addr) net.Conn {
 func (g *guest) dialFor(address string, d time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
+	return g.dialContext(ctx, address)
+}
+
+// dialContext connects from inside the guest before ctx ends.
+func (g *guest) dialContext(ctx context.Context, address string) (net.Conn, error) {
 	a := netip.MustParseAddrPort(address)
 	c, err := gonet.DialContextTCP(ctx, g.stack, tcpip.FullAddress{NIC: 1, Addr: tcpip.AddrFrom4(a.Addr().As4()), Port: a.Port()}, ipv4.ProtocolNumber)
 	if err != nil {
