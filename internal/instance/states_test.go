@@ -349,7 +349,6 @@ func TestPublicAddress(t *testing.T) {
 //origami:proves GetConsoleOutput TerminateInstances
 func TestConsole(t *testing.T) {
 	t.Parallel()
-	var late time.Duration
 	r := instancetest.New(t, instancetest.Config{})
 	i := runs(t, r, r.Import(alice, "web", []byte("system")), nil)
 	if err := r.Machines.Print(string(i.ID), strings.Repeat("x", 70_000)+"login:"); err != nil {
@@ -374,14 +373,14 @@ func TestConsole(t *testing.T) {
 	if got := show(); !strings.HasSuffix(got, "xlogin:") {
 		t.Error("the console is gone with the machine")
 	}
-	purge := func() error {
+	purge := func(late time.Duration) error {
 		r.Hook(instancetest.Hooks{Now: func() time.Time { return time.Now().Add(late) }})
 		return r.Instances.Purge(t.Context())
 	}
-	if late = 59 * time.Minute; purge() != nil || r.Instance(region, i.ID).State != origami.InstanceTerminated {
+	if purge(59*time.Minute) != nil || r.Instance(region, i.ID).State != origami.InstanceTerminated {
 		t.Error("the instance went before its hour")
 	}
-	if late = time.Hour; purge() != nil {
+	if purge(time.Hour) != nil {
 		t.Error("purge failed")
 	}
 	_, _, err = r.Instances.Console(t.Context(), alice, i.ID)

@@ -326,6 +326,7 @@ func TestDetachBusy(t *testing.T) {
 	}
 	v, w := r.NewVolume(alice, 1, ""), r.NewVolume(alice, 1, "")
 	attach(t, r, v.ID, i.ID, "/dev/sdf")
+	r.WaitIdle() // its task ends after it
 	cling(true)
 	ask := func(force bool) {
 		t.Helper()

@@ -32,13 +32,31 @@ type region struct {
 	prefix [3]byte
 }
 
+// ownPrefix finds 254 loopback addresses that no other test has: who listens at
+// the last one has them. Tests that choose theirs by hand do so below 127.100.
+func ownPrefix(t *testing.T) [3]byte {
+	t.Helper()
+	for {
+		p := [3]byte{127, byte(100 + rand.N(150)), byte(rand.N(256))}
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(p[0], p[1], p[2], 255), Port: 20773})
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return p
+	}
+}
+
 func newRegion(t *testing.T, change ...func(*vpc.Config)) *region {
 	t.Helper()
 	db, err := metadb.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &region{t: t, db: db, prefix: [3]byte{127, byte(1 + rand.N(250)), byte(rand.N(256))}}
+	r := &region{t: t, db: db, prefix: ownPrefix(t)}
 	r.config = vpc.Config{DB: db, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	for _, f := range change {
 		f(&r.config)
@@ -432,7 +450,7 @@ func TestToOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	asked := make(chan netip.AddrPort, 16)
+	asked := make(chan netip.AddrPort, 1000)
 	r := newRegion(t, func(c *vpc.Config) {
 		c.Egress = func(dst netip.AddrPort) bool {
 			asked <- dst
@@ -452,10 +470,11 @@ func TestToOutside(t *testing.T) {
 	if _, err := inside.dial(outside, 81, silence); err == nil {
 		t.Error("connected against the rules of its group")
 	}
-	select {
-	case dst := <-asked:
-		t.Errorf("the policy was asked about %v, which the group does not let out", dst)
-	default:
+	for len(asked) > 0 {
+		// A slow guest may have asked for the first one again.
+		if dst := <-asked; dst.Port() != 80 {
+			t.Errorf("the policy was asked about %v, which the group does not let out", dst)
+		}
 	}
 }
 

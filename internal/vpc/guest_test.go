@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -29,7 +30,7 @@ import (
 // patience is how long a test waits for what must happen, and silence for what
 // must not.
 const (
-	patience = 10 * time.Second
+	patience = 2 * time.Minute
 	silence  = 300 * time.Millisecond
 )
 
@@ -47,6 +48,22 @@ type guest struct {
 	conn net.Conn
 }
 
+// socketDir makes a directory whose name leaves room for a socket's, unlike
+// that of t.TempDir.
+func socketDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "vpc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // boot starts the guest of an instance. Its monitor listens before the
 // instance is plugged.
 func boot(t testing.TB, i *origami.Instance, subnet netip.Prefix) *guest {
@@ -56,7 +73,7 @@ func boot(t testing.TB, i *origami.Instance, subnet netip.Prefix) *guest {
 		t.Fatal(err)
 	}
 	g := &guest{
-		t: t, i: i, socket: filepath.Join(t.TempDir(), "n"),
+		t: t, i: i, socket: filepath.Join(socketDir(t), "n"),
 		link:  channel.New(1024, 1500+header.EthernetMinimumSize, tcpip.LinkAddress(mac)),
 		reads: make(chan struct{}, 1),
 	}

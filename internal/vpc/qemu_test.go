@@ -76,11 +76,7 @@ func testGuest(t *testing.T, socket string) {
 //
 //origami:proves AuthorizeSecurityGroupIngress RevokeSecurityGroupIngress S95
 func TestRealGuest(t *testing.T) {
-	dir, err := os.MkdirTemp("", "o") // short: it is the directory of sockets
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := socketDir(t)
 	disk, nic := filepath.Join(dir, "disk"), filepath.Join(dir, "net")
 	testGuest(t, disk)
 	driver, err := qemu.Open(t.Context(), qemu.Config{Dir: filepath.Join(dir, "machines"), Accel: qemu.AccelTCG})
@@ -108,13 +104,13 @@ func TestRealGuest(t *testing.T) {
 		driver.Close()
 	})
 
-	if _, err := greeting(t, port); err == nil {
+	if _, err := greeting(t, port, patience); err == nil {
 		t.Error("a guest is reached that nobody authorized")
 	}
 	r.authorize(ssh, false, tcpFrom(22, 22, "127.0.0.0/8"))
 	var c net.Conn
-	for deadline := time.Now().Add(4 * time.Minute); ; {
-		if c, err = greeting(t, port); err == nil {
+	for deadline := time.Now().Add(10 * time.Minute); ; {
+		if c, err = greeting(t, port, 10*time.Second); err == nil {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -123,30 +119,31 @@ func TestRealGuest(t *testing.T) {
 		<-time.After(100 * time.Millisecond)
 	}
 	r.revoke(ssh, false, tcpFrom(22, 22, "127.0.0.0/8"))
-	if _, err := greeting(t, port); err == nil {
+	if _, err := greeting(t, port, patience); err == nil {
 		t.Error("the guest is reached after the rule was revoked")
 	}
 	// What was established goes on: the guest answers our version with its
 	// offer of algorithms.
 	io.WriteString(c, "SSH-2.0-test\r\n")
-	c.SetReadDeadline(time.Now().Add(time.Minute))
+	c.SetReadDeadline(time.Now().Add(patience))
 	if _, err := c.Read(make([]byte, 16)); err != nil {
 		t.Errorf("the open connection ended with the rule: %v", err)
 	}
 	r.authorize(ssh, false, tcpFrom(0, 65535, "0.0.0.0/0"))
-	if _, err := greeting(t, port); err != nil {
+	if _, err := greeting(t, port, patience); err != nil {
 		t.Errorf("the guest is not reached after a rule about all ports: %v", err)
 	}
 }
 
-// greeting connects to the guest's SSH server and reads its version.
-func greeting(t *testing.T, port *vpc.Port) (net.Conn, error) {
+// greeting connects to the guest's SSH server and reads its version within a
+// time.
+func greeting(t *testing.T, port *vpc.Port, wait time.Duration) (net.Conn, error) {
 	t.Helper()
 	c, err := fromHost(t, port, 22)
 	if err != nil {
 		return nil, err
 	}
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(wait))
 	// Byte by byte: what follows the line stays on the connection.
 	var line []byte
 	for b := make([]byte, 1); len(line) < 255 && !bytes.HasSuffix(line, []byte("\n")); line = append(line, b[0]) {

@@ -8,6 +8,7 @@ package instancetest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -80,6 +82,7 @@ type Region struct {
 	stop   context.CancelFunc
 	served sync.WaitGroup
 	once   sync.Once
+	closed bool // by Close
 }
 
 // New starts a region that ends with the test.
@@ -152,7 +155,7 @@ func (r *Region) open(ctx context.Context) error {
 	r.Queue = task.New(r.DB, task.Config{Logger: quiet})
 	r.EBS = ebs.New(ebs.Config{DB: r.DB, Store: r.Store, Queue: r.Queue, Volumes: files{volumes, r.hooks}, MaxVolumes: r.config.MaxVolumes, KMS: r.KMS, Log: quiet})
 	r.AMI = ami.New(r.EBS, nil)
-	run, err := os.MkdirTemp("", "o") // short: it is the directory of sockets
+	run, err := os.MkdirTemp("/tmp", "o") // short: it is the directory of sockets
 	if err != nil {
 		return err
 	}
@@ -160,17 +163,31 @@ func (r *Region) open(ctx context.Context) error {
 	r.driver = r.Machines.Open()
 	r.Instances = instance.New(instance.Config{
 		DB: r.DB, EBS: r.EBS, AMI: r.AMI, Queue: r.Queue, VMM: driver{r.driver, r.hooks},
-		RunDir: run, Stores: stores, PublicPrefix: publicPrefix(), Metadata: func(*origami.Subnet, net.Listener) {},
+		RunDir: run, Stores: stores, PublicPrefix: publicPrefix(r.t), Metadata: func(*origami.Subnet, net.Listener) {},
 		Host: r.config.Capacity, Quotas: r.config.Quotas, Grace: r.config.Grace, Log: quiet, Now: r.hooks.clock,
 	})
 	r.VMIE = vmie.New(r.DB, r.EBS, r.AMI, r.Queue)
 	return r.Instances.Recover(ctx)
 }
 
-// publicPrefix is a range of 254 loopback addresses that no other test is
-// likely to use at the same time.
-func publicPrefix() netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(1 + rand.N(254)), byte(rand.N(256)), 0}), 24)
+// publicPrefix is a range of 254 loopback addresses that no other test has: who
+// listens at the last one has them. Tests that choose theirs by hand do so below
+// 127.100.
+func publicPrefix(t *testing.T) netip.Prefix {
+	t.Helper()
+	for {
+		p := [4]byte{127, byte(100 + rand.N(150)), byte(rand.N(256)), 255}
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: p[:], Port: 20773})
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		p[3] = 0
+		return netip.PrefixFrom(netip.AddrFrom4(p), 24)
+	}
 }
 
 // Serve begins to run tasks and to follow the machines.
@@ -193,6 +210,7 @@ func (r *Region) Serve() {
 func (r *Region) Close() { r.once.Do(r.close) }
 
 func (r *Region) close() {
+	r.closed = true
 	r.hooks.set(Hooks{})
 	if r.stop != nil {
 		r.stop()
@@ -222,7 +240,14 @@ func (r *Region) Kill(c Config) *Region {
 	r.t.Helper()
 	r.driver.Close()
 	h := &Host{Dir: r.t.TempDir(), Machines: r.Machines}
-	if err := copyTree(h.Dir, r.Dir); err != nil {
+	copied := func() error { return copyTree(h.Dir, r.Dir) }
+	if !r.closed {
+		// The leases of what waits are renewed meanwhile. While this
+		// transaction lasts, nobody writes to the database's files.
+		stopped := copied
+		copied = func() error { return r.Update(func(*metadb.Tx) error { return stopped() }) }
+	}
+	if err := copied(); err != nil {
 		r.t.Fatal(err)
 	}
 	return start(r.t, h, c)

@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = 5 * time.Minute
 
 // Eventually waits until cond holds, and fails the test if it never does.
 func Eventually(t testing.TB, what string, cond func() bool) {
