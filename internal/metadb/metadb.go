@@ -149,13 +149,16 @@ const (
 // retry repeats f while the engine says that it lost a conflict.
 func (db *DB) retry(ctx context.Context, f func() error) error {
 	pause := time.Millisecond
+	duplicates := 0
 	for n := 1; ; n++ {
 		err := f()
 		if err == nil || n == maxAttempts || !db.dialect.conflict(err) {
 			return err
 		}
-		if db.dialect.duplicate(err) && n >= 3 {
-			return err // not a race: the row was there all along
+		if db.dialect.duplicate(err) {
+			if duplicates++; duplicates == 3 {
+				return err // not a race: the row was there all along
+			}
 		}
 		select {
 		case <-ctx.Done():
