@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -121,10 +122,25 @@ var (
 	_ nbd.Extenter = (*memory)(nil)
 )
 
+// socketPath makes a short name for a socket, unlike those below t.TempDir.
+func socketPath(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "nbd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return filepath.Join(dir, "s")
+}
+
 // start serves on a UNIX socket until the test ends, and returns its path.
 func start(t testing.TB, srv *nbd.Server) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "s")
+	path := socketPath(t)
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)

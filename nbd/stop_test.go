@@ -154,7 +154,7 @@ func TestServeEndsWithContext(t *testing.T) {
 	t.Parallel()
 	var srv nbd.Server
 	export(t, &srv, "", newMemory(4096), nbd.ExportOptions{})
-	l, err := net.Listen("unix", t.TempDir()+"/s")
+	l, err := net.Listen("unix", socketPath(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestServeEndsWithContext(t *testing.T) {
 
 func TestServeReportsListenerError(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("unix", t.TempDir()+"/s")
+	l, err := net.Listen("unix", socketPath(t))
 	if err != nil {
 		t.Fatal(err)
 	}

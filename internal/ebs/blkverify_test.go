@@ -68,7 +68,7 @@ func TestBlkverify(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	dir, err := os.MkdirTemp("", "o") // short: it is the directory of a socket
+	dir, err := os.MkdirTemp("/tmp", "o") // short: it is the directory of a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func bootBoth(t *testing.T, v *ebs.Volume, dir, raw string) *serial {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	console := new(serial)
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-m", "256", "-nodefaults",

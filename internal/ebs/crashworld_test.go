@@ -285,7 +285,7 @@ func (w *world) die(wait func()) {
 
 // settle waits until no task is left, or the barrier has shut.
 func (w *world) settle() error {
-	deadline := time.NewTimer(20 * time.Second)
+	deadline := time.NewTimer(5 * time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

@@ -265,10 +265,10 @@ func TestTokens(t *testing.T) {
 	required.Metadata.Tokens = "required"
 	off.Metadata.Endpoint = "disabled"
 	s := newServer(t, fleet{"10.0.0.5": mine, "10.0.0.6": other, "10.0.0.7": required, "10.0.0.8": off})
-	good, foreign := issue(t, "10.0.0.5", s, "60"), issue(t, "10.0.0.6", s, "60")
+	good, foreign := issue(t, "10.0.0.5", s, "21600"), issue(t, "10.0.0.6", s, "21600")
 	changed := []byte(good)
 	changed[3] ^= 1
-	if good == issue(t, "10.0.0.5", s, "60") {
+	if good == issue(t, "10.0.0.5", s, "21600") {
 		t.Error("two tokens are the same")
 	}
 
@@ -349,7 +349,7 @@ func TestTokenKey(t *testing.T) {
 		}
 		return s
 	}
-	tok := issue(t, "10.0.0.5", start(key), "60")
+	tok := issue(t, "10.0.0.5", start(key), "21600")
 	if w := request(start(key), "GET", "/latest/meta-data/ami-id", token, tok); w.Code != 200 {
 		t.Errorf("after a restart with the same key: got %d, want 200", w.Code)
 	}

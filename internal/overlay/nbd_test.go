@@ -2,6 +2,7 @@ package overlay_test
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -40,7 +41,11 @@ func serve(t *testing.T) (*overlay.Device, string) {
 	if _, err := srv.Export("", d, nbd.ExportOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	sock := filepath.Join(t.TempDir(), "s")
+	dir, err := os.MkdirTemp("/tmp", "overlay") // short: it is the directory of a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	sock := filepath.Join(dir, "s")
 	l, err := net.Listen("unix", sock)
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +53,7 @@ func serve(t *testing.T) (*overlay.Device, string) {
 	go srv.Serve(t.Context(), l)
 	t.Cleanup(func() {
 		srv.Close()
-		if err := d.Close(); err != nil {
+		if err := errors.Join(d.Close(), os.RemoveAll(dir)); err != nil {
 			t.Error(err)
 		}
 	})
