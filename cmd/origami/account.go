@@ -1,10 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,12 +24,59 @@ func accountCommand() *cobra.Command {
 	return c
 }
 
+// withAccounts opens the accounts of a data directory for f.
+func withAccounts(ctx context.Context, dir string, f func(*iam.Service) error) error {
+	d, err := absolute(dir)
+	if err != nil {
+		return err
+	}
+	db, err := d.openDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return plain(f(iam.New(db)))
+}
+
+// accountByWord finds an account by its name or number.
+func accountByWord(ctx context.Context, s *iam.Service, word string) (origami.AccountID, error) {
+	all, err := s.Accounts(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, a := range all {
+		if string(a.ID) == word || a.Name == word {
+			return a.ID, nil
+		}
+	}
+	return "", noAccount(word)
+}
+
+// noAccount says that a word means no account.
+func noAccount(word string) error {
+	return fmt.Errorf("there is no account %q; see: origami account list", word)
+}
+
 // newAccount is the answer of account create.
 type newAccount struct {
 	ID        origami.AccountID `json:"accountId"`
 	Name      string            `json:"name"`
 	AccessKey string            `json:"accessKeyId"`
 	Secret    string            `json:"secretAccessKey"`
+}
+
+// print says what was made, and to people how to use it.
+func (a newAccount) print(w io.Writer, output, dir string) error {
+	if output == "json" {
+		return printJSON(w, a)
+	}
+	d, err := absolute(dir)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "Account %s (%s) is ready. Use it with:\n\n  eval \"$(origami env --data-dir %s --account %s)\"\n",
+		a.Name, a.ID, quoteIfNeeded(string(d)), quoteIfNeeded(a.Name))
+	return err
 }
 
 func accountCreateCommand() *cobra.Command {
@@ -42,25 +90,13 @@ func accountCreateCommand() *cobra.Command {
 			if err := checkOutput(output, "text"); err != nil {
 				return err
 			}
-			d, err := absolute(dir)
-			if err != nil {
-				return err
-			}
-			db, err := d.openDatabase(c.Context())
-			if err != nil {
-				return err
-			}
-			defer db.Close()
-			a, k, err := iam.New(db).CreateAccount(c.Context(), args[0])
-			if err != nil {
-				return plain(err)
-			}
-			if output == "json" {
-				return printJSON(c.OutOrStdout(), newAccount{a.ID, a.Name, k.ID, k.Secret})
-			}
-			fmt.Fprintf(c.OutOrStdout(), "Account %s (%s) is ready. Use it with:\n\n  eval \"$(origami env --data-dir %s --account %s)\"\n",
-				a.Name, a.ID, quoteIfNeeded(string(d)), quoteIfNeeded(a.Name))
-			return nil
+			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
+				a, k, err := s.CreateAccount(c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return newAccount{a.ID, a.Name, k.ID, k.Secret}.print(c.OutOrStdout(), output, dir)
+			})
 		},
 	}
 	dataDirFlag(c, &dir)
@@ -85,37 +121,30 @@ func accountListCommand() *cobra.Command {
 			if err := checkOutput(output, "table"); err != nil {
 				return err
 			}
-			d, err := absolute(dir)
-			if err != nil {
-				return err
-			}
-			db, err := d.openDatabase(c.Context())
-			if err != nil {
-				return err
-			}
-			defer db.Close()
-			all, err := iam.New(db).Accounts(c.Context())
-			if err != nil {
-				return err
-			}
-			list := make([]listedAccount, 0, len(all))
-			for _, a := range all {
-				list = append(list, listedAccount(a))
-			}
-			if output == "json" {
-				return printJSON(c.OutOrStdout(), list)
-			}
-			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ACCOUNT\tNAME\tCREATED")
-			for _, a := range list {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", a.ID, a.Name, a.Created.Format(time.RFC3339))
-			}
-			return w.Flush()
+			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
+				all, err := s.Accounts(c.Context())
+				if err != nil {
+					return err
+				}
+				rows := make([]listedAccount, 0, len(all))
+				for _, a := range all {
+					rows = append(rows, listedAccount(a))
+				}
+				return printRows(c.OutOrStdout(), output, rows, printAccounts)
+			})
 		},
 	}
 	dataDirFlag(c, &dir)
 	outputFlag(c, &output, "table")
 	return c
+}
+
+func printAccounts(w io.Writer, rows []listedAccount) error {
+	t := newTable(w, "ACCOUNT", "NAME", "CREATED")
+	for _, a := range rows {
+		t.row(a.ID, a.Name, a.Created)
+	}
+	return t.end()
 }
 
 func accountAliasCommand() *cobra.Command {

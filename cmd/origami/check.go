@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -300,8 +299,7 @@ func (c *checker) add(d checkedDisk) {
 const maxShown = 10
 
 func (c *checked) print(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "DISK\tREGION\tSIZE\tRESULT")
+	t := newTable(w, "DISK", "REGION", "SIZE", "RESULT")
 	for _, d := range c.Things {
 		result := "sound"
 		switch {
@@ -310,9 +308,9 @@ func (c *checked) print(w io.Writer) error {
 		case len(d.Damage) > 0:
 			result = fmt.Sprintf("%d blocks are damaged", len(d.Damage))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", d.ID, d.Region, sizeText(d.Bytes), result)
+		t.row(d.ID, d.Region, sizeText(d.Bytes), result)
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.end(); err != nil {
 		return err
 	}
 	for _, d := range c.Things {

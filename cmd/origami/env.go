@@ -145,7 +145,7 @@ func firstKey(ctx context.Context, accounts *iam.Service, which string) (origami
 		}
 		return keys[0], nil
 	}
-	return origami.AccessKey{}, fmt.Errorf("there is no account %q; see: origami account list", which)
+	return origami.AccessKey{}, noAccount(which)
 }
 
 // outputFlag adds the flag that chooses between text for people and JSON for

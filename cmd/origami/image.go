@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,22 +37,9 @@ image in the region has.`,
 		Example: "  origami image explain ami-0123456789abcdef0 --data-dir ~/origami\n  origami image explain golden --account builders --output json --data-dir ~/origami",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := t.check(); err != nil {
-				return err
-			}
-			v, err := t.open(c.Context())
-			if err != nil {
-				return err
-			}
-			defer v.close()
-			rows, err := v.explain(c.Context(), args[0], accounts)
-			if err != nil {
-				return plain(err)
-			}
-			if t.output == "json" {
-				return printJSON(c.OutOrStdout(), rows)
-			}
-			return printAccess(c.OutOrStdout(), rows)
+			return list(c.Context(), &t, c.OutOrStdout(), func(v *view) ([]accessRow, error) {
+				return v.explain(c.Context(), args[0], accounts)
+			}, printAccess)
 		},
 	}
 	dataDirFlag(c, &t.dir)
@@ -125,7 +110,7 @@ func someAccounts(all []*origami.Account, words []string) (ids []origami.Account
 	for _, w := range words {
 		n := slices.IndexFunc(all, func(a *origami.Account) bool { return string(a.ID) == w || a.Name == w })
 		if n < 0 {
-			return nil, nil, fmt.Errorf("there is no account %q", w)
+			return nil, nil, noAccount(w)
 		}
 		add(all[n])
 	}
@@ -133,8 +118,7 @@ func someAccounts(all []*origami.Account, words []string) (ids []origami.Account
 }
 
 func printAccess(w io.Writer, rows []accessRow) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ACCOUNT\tNAME\tTO\tMAY\tWHY")
+	t := newTable(w, "ACCOUNT", "NAME", "TO", "MAY", "WHY")
 	for _, r := range rows {
 		for _, line := range []struct {
 			verb string
@@ -147,8 +131,8 @@ func printAccess(w io.Writer, rows []accessRow) error {
 					why += " (" + string(line.Code) + ")"
 				}
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Account, cell(r.Name), line.verb, may, cell(why))
+			t.row(r.Account, r.Name, line.verb, may, why)
 		}
 	}
-	return t.Flush()
+	return t.end()
 }

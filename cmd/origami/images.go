@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,22 +25,9 @@ func imagesCommand() *cobra.Command {
 		Example: "  origami images --data-dir ~/origami\n  origami images --data-dir ~/origami --all --output json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := t.check(); err != nil {
-				return err
-			}
-			v, err := t.open(c.Context())
-			if err != nil {
-				return err
-			}
-			defer v.close()
-			rows, err := v.images(c.Context(), t.holdings(c.Context()), all)
-			if err != nil {
-				return err
-			}
-			if t.output == "json" {
-				return printJSON(c.OutOrStdout(), rows)
-			}
-			return printImages(c.OutOrStdout(), rows)
+			return list(c.Context(), &t, c.OutOrStdout(), func(v *view) ([]imageRow, error) {
+				return v.images(c.Context(), t.holdings(c.Context()), all)
+			}, printImages)
 		},
 	}
 	t.flags(c, true)
@@ -148,13 +134,12 @@ func orEmpty(t origami.Tags) origami.Tags {
 }
 
 func printImages(w io.Writer, rows []imageRow) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "IMAGE\tNAME\tSTATE\tARCH\tSIZE\tSTORED\tCREATED\tSHARED\tSNAPSHOTS")
+	t := newTable(w, "IMAGE", "NAME", "STATE", "ARCH", "SIZE", "STORED", "CREATED", "SHARED", "SNAPSHOTS")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d GiB\t%s\t%s\t%s\t%s\n", r.ID, cell(r.Name), r.stateText(time.Now()), r.Architecture,
-			r.SizeGiB, optionalSize(r.Stored), timeText(r.Created), r.sharedText(), cell(joinIDs(r.Snapshots)))
+		t.row(r.ID, r.Name, r.stateText(time.Now()), r.Architecture, fmt.Sprintf("%d GiB", r.SizeGiB),
+			optionalSize(r.Stored), r.Created, r.sharedText(), joinIDs(r.Snapshots))
 	}
-	return t.Flush()
+	return t.end()
 }
 
 // stateText adds to the state that the image is out of date.
@@ -176,26 +161,15 @@ func (r *imageRow) sharedText() string {
 	for _, n := range []struct {
 		count int
 		of    string
-	}{{len(r.SharedWith), "accounts"}, {len(r.Organizations), "organizations"}} {
-		if n.count > 0 {
-			with = append(with, fmt.Sprintf("%d %s", n.count, n.of))
+	}{{len(r.SharedWith), "account"}, {len(r.Organizations), "organization"}} {
+		switch {
+		case n.count == 1:
+			with = append(with, "1 "+n.of)
+		case n.count > 1:
+			with = append(with, fmt.Sprintf("%d %ss", n.count, n.of))
 		}
 	}
-	return cell(strings.Join(with, ", "))
-}
-
-// cell makes an entry of a table: never empty, and never able to move the
-// cursor.
-func cell(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c >= 0x7f && c < 0xa0 {
-			return '?'
-		}
-		return c
-	}, s)
+	return strings.Join(with, ", ")
 }
 
 func optionalSize(n *int64) string {
@@ -203,13 +177,6 @@ func optionalSize(n *int64) string {
 		return "-"
 	}
 	return sizeText(*n)
-}
-
-func timeText(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 func joinIDs[ID ~string](ids []ID) string {

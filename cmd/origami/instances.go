@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/netip"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,22 +28,9 @@ func instancesCommand() *cobra.Command {
 		Example: "  origami instances --data-dir ~/origami",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := t.check(); err != nil {
-				return err
-			}
-			v, err := t.open(c.Context())
-			if err != nil {
-				return err
-			}
-			defer v.close()
-			rows, err := v.instances(c.Context(), t.addresses(c.Context()), all)
-			if err != nil {
-				return err
-			}
-			if t.output == "json" {
-				return printJSON(c.OutOrStdout(), rows)
-			}
-			return printInstances(c.OutOrStdout(), rows, time.Now())
+			return list(c.Context(), &t, c.OutOrStdout(), func(v *view) ([]instanceRow, error) {
+				return v.instances(c.Context(), t.addresses(c.Context()), all)
+			}, func(w io.Writer, rows []instanceRow) error { return printInstances(w, rows, time.Now()) })
 		},
 	}
 	t.flags(c, true)
@@ -142,17 +128,15 @@ func addressText(a netip.Addr) string {
 }
 
 func printInstances(w io.Writer, rows []instanceRow, now time.Time) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "INSTANCE\tNAME\tSTATE\tTYPE\tIMAGE\tADDRESS\tSSH\tUPTIME")
+	t := newTable(w, "INSTANCE", "NAME", "STATE", "TYPE", "IMAGE", "ADDRESS", "SSH", "UPTIME")
 	for _, r := range rows {
 		uptime := ""
 		if r.State == origami.InstanceRunning {
 			uptime = durationText(now.Sub(r.Launched))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, cell(r.Name), r.State, r.Type, r.Image,
-			cell(r.PublicIP), cell(r.SSH), cell(uptime))
+		t.row(r.ID, r.Name, r.State, r.Type, r.Image, r.PublicIP, r.SSH, uptime)
 	}
-	return t.Flush()
+	return t.end()
 }
 
 // durationText writes a duration for people: its two largest units.

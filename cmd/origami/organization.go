@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -24,34 +23,6 @@ launched by every account in it, and in the units below it.`,
 	c.AddCommand(organizationCreateCommand(), organizationUnitCommand(), organizationAddCommand(),
 		organizationRemoveCommand(), organizationDeleteCommand(), organizationListCommand())
 	return c
-}
-
-// withAccounts opens the accounts of a data directory for f.
-func withAccounts(ctx context.Context, dir string, f func(*iam.Service) error) error {
-	d, err := absolute(dir)
-	if err != nil {
-		return err
-	}
-	db, err := d.openDatabase(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return plain(f(iam.New(db)))
-}
-
-// accountByWord finds an account by its name or number.
-func accountByWord(ctx context.Context, s *iam.Service, word string) (origami.AccountID, error) {
-	all, err := s.Accounts(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, a := range all {
-		if string(a.ID) == word || a.Name == word {
-			return a.ID, nil
-		}
-	}
-	return "", fmt.Errorf("there is no account %q", word)
 }
 
 // newOrganization is the answer of organization create and create-unit.
@@ -252,21 +223,21 @@ func organizationListCommand() *cobra.Command {
 				for _, o := range all {
 					rows = append(rows, listOrganization(o)...)
 				}
-				if output == "json" {
-					return printJSON(c.OutOrStdout(), rows)
-				}
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-				fmt.Fprintln(w, "ID\tNAME\tIN\tACCOUNTS\tARN")
-				for _, r := range rows {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.ID, cell(r.Name), cell(r.Parent), cell(joinIDs(r.Accounts)), r.ARN)
-				}
-				return w.Flush()
+				return printRows(c.OutOrStdout(), output, rows, printOrganizations)
 			})
 		},
 	}
 	dataDirFlag(c, &dir)
 	outputFlag(c, &output, "table")
 	return c
+}
+
+func printOrganizations(w io.Writer, rows []listedOrganization) error {
+	t := newTable(w, "ID", "NAME", "IN", "ACCOUNTS", "ARN")
+	for _, r := range rows {
+		t.row(r.ID, r.Name, r.Parent, joinIDs(r.Accounts), r.ARN)
+	}
+	return t.end()
 }
 
 func listOrganization(o iam.OrganizationTree) []listedOrganization {

@@ -61,7 +61,7 @@ func TestOrganizationCommands(t *testing.T) {
 	if rows := explain(image, "--account", "outside"); len(rows) != 1 || rows["outside"].Launch.Allowed {
 		t.Errorf("about one account: got %+v", rows)
 	}
-	if text := n.run("images"); !strings.Contains(text, "1 organizations") {
+	if text := n.run("images"); !strings.Contains(text, "1 organization ") {
 		t.Errorf("images does not show whom it is shared with:\n%s", text)
 	}
 

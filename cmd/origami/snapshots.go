@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,22 +23,9 @@ func snapshotsCommand() *cobra.Command {
 		Example: "  origami snapshots --data-dir ~/origami",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := t.check(); err != nil {
-				return err
-			}
-			v, err := t.open(c.Context())
-			if err != nil {
-				return err
-			}
-			defer v.close()
-			rows, err := v.snapshots(c.Context(), t.holdings(c.Context()))
-			if err != nil {
-				return err
-			}
-			if t.output == "json" {
-				return printJSON(c.OutOrStdout(), rows)
-			}
-			return printSnapshots(c.OutOrStdout(), rows)
+			return list(c.Context(), &t, c.OutOrStdout(), func(v *view) ([]snapshotRow, error) {
+				return v.snapshots(c.Context(), t.holdings(c.Context()))
+			}, printSnapshots)
 		},
 	}
 	t.flags(c, true)
@@ -107,8 +93,7 @@ func (v *view) snapshots(ctx context.Context, stored *localserver.Holdings) ([]s
 }
 
 func printSnapshots(w io.Writer, rows []snapshotRow) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SNAPSHOT\tNAME\tVOLUME\tSIZE\tDATA\tSTORED\tSTATE\tSTARTED\tUSED BY")
+	t := newTable(w, "SNAPSHOT", "NAME", "VOLUME", "SIZE", "DATA", "STORED", "STATE", "STARTED", "USED BY")
 	for _, r := range rows {
 		state, volume := string(r.State), string(r.Volume)
 		if r.State == origami.SnapshotPending {
@@ -117,8 +102,8 @@ func printSnapshots(w io.Writer, rows []snapshotRow) error {
 		if r.Volume == origami.NoVolume {
 			volume = ""
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d GiB\t%s\t%s\t%s\t%s\t%s\n", r.ID, cell(r.Name), cell(volume), r.SizeGiB,
-			sizeText(r.Data), optionalSize(r.Stored), state, timeText(r.Started), cell(joinIDs(r.Images)))
+		t.row(r.ID, r.Name, volume, fmt.Sprintf("%d GiB", r.SizeGiB), sizeText(r.Data), optionalSize(r.Stored), state,
+			r.Started, joinIDs(r.Images))
 	}
-	return t.Flush()
+	return t.end()
 }

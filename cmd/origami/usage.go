@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -134,7 +133,7 @@ func printUsage(w io.Writer, u wholeUsage) error {
 	}
 	var images, snapshots bytesTable
 	for _, i := range u.Images {
-		images = append(images, bytesRow{fmt.Sprintf("%s %s", i.ID, cell(i.Name)), i.Bytes})
+		images = append(images, bytesRow{string(i.ID) + " " + cell(i.Name), i.Bytes})
 	}
 	for _, s := range u.Snapshots {
 		snapshots = append(snapshots, bytesRow{string(s.ID), s.Bytes})
@@ -159,13 +158,11 @@ func (rows bytesTable) print(w io.Writer, title string) error {
 		return nil
 	}
 	fmt.Fprintln(w)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s\tSIZE\tDATA\tSTORED\tUNIQUE\tRECLAIMABLE\n", title)
+	t := newTable(w, title, "SIZE", "DATA", "STORED", "UNIQUE", "RECLAIMABLE")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.what, sizeText(r.Logical), sizeText(r.Data), sizeText(r.Stored),
-			sizeText(r.Unique), sizeText(r.Reclaimable))
+		t.row(r.what, sizeText(r.Logical), sizeText(r.Data), sizeText(r.Stored), sizeText(r.Unique), sizeText(r.Reclaimable))
 	}
-	return t.Flush()
+	return t.end()
 }
 
 // printRead tells how much of their snapshots volumes have read.
@@ -173,17 +170,17 @@ func printRead(w io.Writer, volumes []localserver.VolumeUsage) error {
 	if len(volumes) == 0 {
 		return nil
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nVOLUME\tINSTANCE\tSIZE\tREAD\tOF DATA\tSHARE")
+	fmt.Fprintln(w)
+	t := newTable(w, "VOLUME", "INSTANCE", "SIZE", "READ", "OF DATA", "SHARE")
 	for _, v := range volumes {
 		share := 0.0
 		if v.BlocksData > 0 {
 			share = 100 * float64(v.BlocksRead) / float64(v.BlocksData)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d GiB\t%s\t%s\t%.0f %%\n", v.Volume, cell(string(v.Instance)), v.SizeGiB,
-			sizeText(v.BlocksRead*blockSize), sizeText(v.BlocksData*blockSize), share)
+		t.row(v.Volume, v.Instance, fmt.Sprintf("%d GiB", v.SizeGiB), sizeText(v.BlocksRead*blockSize),
+			sizeText(v.BlocksData*blockSize), fmt.Sprintf("%.0f %%", share))
 	}
-	return t.Flush()
+	return t.end()
 }
 
 // printDeletion tells what deleting would free.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,26 +48,13 @@ func (p *people) with(ctx context.Context, text string, f func(*iam.Service, ori
 	if err := checkOutput(p.output, text); err != nil {
 		return err
 	}
-	d, err := absolute(p.dir)
-	if err != nil {
-		return err
-	}
-	db, err := d.openDatabase(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	accounts := iam.New(db)
-	all, err := accounts.Accounts(ctx)
-	if err != nil {
-		return err
-	}
-	for _, a := range all {
-		if a.Name == p.account || string(a.ID) == p.account {
-			return plain(f(accounts, a.ID))
+	return withAccounts(ctx, p.dir, func(s *iam.Service) error {
+		account, err := accountByWord(ctx, s, p.account)
+		if err != nil {
+			return err
 		}
-	}
-	return fmt.Errorf("there is no account %q; see: origami account list", p.account)
+		return f(s, account)
+	})
 }
 
 // newKey is the answer of commands that make an access key.
@@ -155,7 +142,7 @@ func userListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				list := make([]listedUser, 0, len(all))
+				rows := make([]listedUser, 0, len(all))
 				for _, u := range all {
 					keys, err := s.AccessKeys(c.Context(), account, u.Name)
 					if err != nil {
@@ -166,20 +153,20 @@ func userListCommand() *cobra.Command {
 						l.Policies = append(l.Policies, arn[strings.LastIndexByte(arn, '/')+1:])
 					}
 					l.Policies = append(l.Policies, slices.Sorted(maps.Keys(u.Inline))...)
-					list = append(list, l)
+					rows = append(rows, l)
 				}
-				if p.output == "json" {
-					return printJSON(c.OutOrStdout(), list)
-				}
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-				fmt.Fprintln(w, "USER\tPOLICIES\tKEYS\tCREATED")
-				for _, u := range list {
-					fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", u.Name, strings.Join(u.Policies, ","), u.Keys, u.Created.Format(time.RFC3339))
-				}
-				return w.Flush()
+				return printRows(c.OutOrStdout(), p.output, rows, printUsers)
 			})
 		},
 	}, "table")
+}
+
+func printUsers(w io.Writer, rows []listedUser) error {
+	t := newTable(w, "USER", "POLICIES", "KEYS", "CREATED")
+	for _, u := range rows {
+		t.row(u.Name, strings.Join(u.Policies, ","), u.Keys, u.Created)
+	}
+	return t.end()
 }
 
 func userDeleteCommand() *cobra.Command {

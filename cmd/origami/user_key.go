@@ -1,8 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"text/tabwriter"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,22 +57,22 @@ func userKeyListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				list := make([]listedKey, 0, len(all))
+				rows := make([]listedKey, 0, len(all))
 				for _, k := range all {
-					list = append(list, listedKey{k.ID, !k.Disabled, k.Created})
+					rows = append(rows, listedKey{k.ID, !k.Disabled, k.Created})
 				}
-				if p.output == "json" {
-					return printJSON(c.OutOrStdout(), list)
-				}
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-				fmt.Fprintln(w, "KEY\tACTIVE\tCREATED")
-				for _, k := range list {
-					fmt.Fprintf(w, "%s\t%t\t%s\n", k.ID, k.Active, k.Created.Format(time.RFC3339))
-				}
-				return w.Flush()
+				return printRows(c.OutOrStdout(), p.output, rows, printKeys)
 			})
 		},
 	}, "table")
+}
+
+func printKeys(w io.Writer, rows []listedKey) error {
+	t := newTable(w, "KEY", "ACTIVE", "CREATED")
+	for _, k := range rows {
+		t.row(k.ID, k.Active, k.Created)
+	}
+	return t.end()
 }
 
 func userKeyDeleteCommand() *cobra.Command {
