@@ -26,7 +26,7 @@ build: ## build bin/origami, one static binary
 run: build ## build it and serve on 127.0.0.1:8773, state in build/data
 	$(BIN) serve --data-dir build/data $(SERVEFLAGS)
 
-demo: build guest ## serve, with a small Linux image imported and ready to launch
+demo: build guest ## the main job end to end, on a service of its own: about a minute
 	@scripts/setup.sh demo
 	@scripts/demo.sh $(GUEST) $(SERVEFLAGS)
 
@@ -77,7 +77,8 @@ cover: ## statement coverage of the unit tests, by function
 coverage-doc: ## write docs/coverage.md from the last "make test"
 	$(GO) run ./internal/coverage -results build/test-results.txt
 
-bench: build guest image-debian ## the benchmarks, as docs/benchmarks.md shows them; BENCH= names some
+bench: build guest image-debian ## the benchmarks, as docs/benchmarks.md shows them; BENCH=import,launch runs those
+	@scripts/setup.sh bench
 	$(GO) run ./internal/bench -origami $(BIN) -debian $(DEBIAN) -guest $(GUEST) -only '$(BENCH)'
 
 microbench: ## the Go benchmarks of all packages

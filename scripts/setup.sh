@@ -90,7 +90,7 @@ if [ -n "$packages" ] && command -v apt-get >/dev/null &&
 elif [ -n "$(needed)" ]; then
 	if command -v apt-get >/dev/null; then
 		echo "$0: packages are missing; as root, run" >&2
-		echo "    apt-get update && apt-get install -y --no-install-recommends $packages" >&2
+		echo "    apt-get update && apt-get install -y --no-install-recommends $(available $packages)" >&2
 	else
 		echo "$0: these Debian packages, or what they are called here, are missing: $packages" >&2
 	fi

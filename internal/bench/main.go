@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -55,7 +56,7 @@ func main() {
 	flag.StringVar(&c.debian, "debian", "build/debian.raw", "raw `disk` of a Debian system")
 	flag.StringVar(&c.guest, "guest", "build/guest.raw", "raw `disk` of the small guest")
 	flag.IntVar(&c.pairs, "pairs", 7, "`number` of paired measurements")
-	only := flag.String("only", "", "`names` of the benchmarks to run, separated by commas")
+	only := flag.String("only", "", "`names` of the benchmarks to run, separated by commas: "+strings.Join(names(), ", "))
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -65,7 +66,39 @@ func main() {
 	}
 }
 
+// names are those of all benchmarks.
+func names() []string {
+	all := make([]string, len(benchmarks))
+	for i, b := range benchmarks {
+		all[i] = b.name
+	}
+	return all
+}
+
+// choose reads a list of names; an empty one means all that do not take long.
+func choose(list string) (chosen []string, err error) {
+	if list == "" {
+		for _, b := range benchmarks {
+			if !b.long {
+				chosen = append(chosen, b.name)
+			}
+		}
+		return chosen, nil
+	}
+	chosen = strings.Split(list, ",")
+	for _, name := range chosen {
+		if !slices.Contains(names(), name) {
+			return nil, fmt.Errorf("there is no benchmark %q; there are: %s", name, strings.Join(names(), ", "))
+		}
+	}
+	return chosen, nil
+}
+
 func run(ctx context.Context, c *config, only string) (err error) {
+	chosen, err := choose(only)
+	if err != nil {
+		return err
+	}
 	if c.work, err = os.MkdirTemp("", "origami-bench"); err != nil {
 		return err
 	}
@@ -74,7 +107,7 @@ func run(ctx context.Context, c *config, only string) (err error) {
 	r.printf("Measured %s on %d processors (%s), load %s before, %d pairs.\n\n",
 		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), processor(), load(), c.pairs)
 	for _, b := range benchmarks {
-		if only == "" && b.long || only != "" && !contains(strings.Split(only, ","), b.name) {
+		if !slices.Contains(chosen, b.name) {
 			continue
 		}
 		if err := b.run(ctx, c, r); err != nil {
@@ -83,15 +116,6 @@ func run(ctx context.Context, c *config, only string) (err error) {
 	}
 	r.printf("Load after: %s.\n", load())
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 // processor is the name of the host's processor.
