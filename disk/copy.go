@@ -2,9 +2,7 @@ package disk
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"sync"
 
@@ -128,12 +126,8 @@ var buffers = sync.Pool{New: func() any { return new([ChunkSize]byte) }}
 
 // chunk copies len(p) bytes at off.
 func (c *copier) chunk(p []byte, off int64) error {
-	n, err := c.src.ReadAt(p, off)
-	if n < len(p) {
-		if err == nil || errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return fmt.Errorf("read %d bytes at offset %d: %w", len(p), off, err)
+	if _, err := ReadFull(c.src, p, off); err != nil {
+		return err
 	}
 	if err := c.put(p, off); err != nil {
 		return fmt.Errorf("write %d bytes at offset %d: %w", len(p), off, err)

@@ -14,7 +14,6 @@
 package format
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -82,11 +81,8 @@ func Sniff(r io.ReaderAt, size int64) (Format, error) {
 		b   []byte
 		off int64
 	}{{head, 0}, {tail, size - int64(len(tail))}} {
-		if n, err := r.ReadAt(part.b, part.off); n < len(part.b) {
-			if err == nil || errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return Format{}, fmt.Errorf("recognise disk format: read at %d: %w", part.off, err)
+		if _, err := disk.ReadFull(r, part.b, part.off); err != nil {
+			return Format{}, fmt.Errorf("recognise disk format: %w", err)
 		}
 	}
 	for _, f := range Formats {

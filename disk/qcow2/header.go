@@ -2,7 +2,6 @@ package qcow2
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math/bits"
@@ -99,7 +98,7 @@ func unsupported(format string, args ...any) error {
 // readHeader reads and checks the header of a file of size bytes.
 func readHeader(r io.ReaderAt, size int64) (*header, error) {
 	b := make([]byte, min(headerSizeOur, max(0, size)))
-	if err := readFull(r, b, 0); err != nil {
+	if _, err := disk.ReadFull(r, b, 0); err != nil {
 		return nil, fmt.Errorf("read qcow2 header: %w", err)
 	}
 	if len(b) < headerSizeV2 || string(b[:4]) != magic {
@@ -258,7 +257,7 @@ func (h *header) checkRange(what string, off uint64, n, size int64) error {
 // cluster at the latest, and refuses those that point out of the file.
 func (h *header) checkExtensions(r io.ReaderAt, size int64) error {
 	b := make([]byte, min(h.clusterSize(), size))
-	if err := readFull(r, b, 0); err != nil {
+	if _, err := disk.ReadFull(r, b, 0); err != nil {
 		return fmt.Errorf("read qcow2 header extensions: %w", err)
 	}
 	if int64(h.length) > int64(len(b)) {
@@ -281,16 +280,4 @@ func (h *header) checkExtensions(r io.ReaderAt, size int64) error {
 		b = b[min(int64(len(b)), (n+7)&^7):]
 	}
 	return nil
-}
-
-// readFull fills p from off.
-func readFull(r io.ReaderAt, p []byte, off int64) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return fmt.Errorf("read %d bytes at %d: %w", len(p), off, err)
 }

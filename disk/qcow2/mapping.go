@@ -194,7 +194,7 @@ func (m *image) compressedEntry(e uint64, r run) (run, error) {
 func (m *image) tableSlice(off int64) ([]byte, error) {
 	return m.tables.get(off, func() ([]byte, error) {
 		b := make([]byte, m.sliceSize)
-		if err := readFull(m.r, b, off); err != nil {
+		if _, err := disk.ReadFull(m.r, b, off); err != nil {
 			return nil, fmt.Errorf("L2 table: %w", err)
 		}
 		return b, nil
@@ -209,7 +209,7 @@ func readL1(r io.ReaderAt, h *header, fileSize int64) ([]int64, error) {
 	buf := make([]byte, min(h.l1Entries()*8, maxSliceSize))
 	for len(l1) < cap(l1) {
 		b := buf[:min(len(buf), 8*(cap(l1)-len(l1)))]
-		if err := readFull(r, b, int64(h.l1Offset)+int64(len(l1))*8); err != nil {
+		if _, err := disk.ReadFull(r, b, int64(h.l1Offset)+int64(len(l1))*8); err != nil {
 			return nil, fmt.Errorf("qcow2 L1 table: %w", err)
 		}
 		for ; len(b) > 0; b = b[8:] {

@@ -103,7 +103,7 @@ func (m *image) readRun(p []byte, off int64) (int, error) {
 		clear(p[:r.n])
 		return int(r.n), nil
 	case kindData:
-		return int(r.n), readFull(m.r, p[:r.n], r.host)
+		return disk.ReadFull(m.r, p[:r.n], r.host)
 	}
 	if r.n == m.header.clusterSize() {
 		return m.readClusters(p, off, r)
@@ -168,7 +168,7 @@ func (m *image) decompressAll(pieces []piece, off int64) (int, error) {
 	buf := m.windows.Get().(*[]byte)
 	defer m.windows.Put(buf)
 	window := (*buf)[:high-low]
-	if err := readFull(m.r, window, low); err != nil {
+	if _, err := disk.ReadFull(m.r, window, low); err != nil {
 		return 0, err
 	}
 	n := 0

@@ -2,7 +2,6 @@ package raw
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -58,11 +57,8 @@ func (m *image) ReadAt(p []byte, off int64) (int, error) {
 		p, eof = p[:m.size-off], io.EOF
 	}
 	stored := p[:max(0, min(int64(len(p)), m.stored-off))]
-	if n, err := m.r.ReadAt(stored, off); n < len(stored) {
-		if err == nil || errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF // the file is shorter than Open was told
-		}
-		return n, fmt.Errorf("read raw disk at %d: %w", off+int64(n), err)
+	if n, err := disk.ReadFull(m.r, stored, off); err != nil {
+		return n, fmt.Errorf("raw disk: %w", err)
 	}
 	clear(p[len(stored):])
 	return len(p), eof

@@ -3,7 +3,6 @@ package blockstore
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -231,13 +230,10 @@ func (l *uploadLog) noneDurable(f durable.File, end, size int64) error {
 	return nil
 }
 
+// readLog fills p from an upload log.
 func readFull(r io.ReaderAt, p []byte, off int64) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
-		return nil
+	if _, err := disk.ReadFull(r, p, off); err != nil {
+		return fmt.Errorf("upload log: %w", err)
 	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return fmt.Errorf("read upload log at %d: %w", off, err)
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 
 	"origami/disk"
@@ -143,11 +142,8 @@ func (b *base) readAt(p []byte, off int64) error {
 		n = min(max(b.img.Size()-off, 0), int64(len(p)))
 	}
 	if n > 0 {
-		if k, err := b.img.ReadAt(p[:n], off); int64(k) < n {
-			if err == nil || err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return fmt.Errorf("read base at %d: %w", off+int64(k), err)
+		if _, err := disk.ReadFull(b.img, p[:n], off); err != nil {
+			return fmt.Errorf("base: %w", err)
 		}
 	}
 	clear(p[n:])
