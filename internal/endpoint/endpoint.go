@@ -5,15 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -177,61 +174,6 @@ func (x *exchange) serve() error {
 	return x.service.ServeAWS(&x.w, x.r, x.who)
 }
 
-// bodies are buffers of large requests, which clients send by the thousand when
-// they write snapshots block by block.
-var bodies sync.Pool // of *[]byte
-
-// largeBody is where a body is worth a buffer of bodies, and pooledBody how
-// large those are.
-const (
-	largeBody  = 64 << 10
-	pooledBody = 512<<10 + 1 // a block, and the byte that is not there
-)
-
-// readBody reads the body into memory, once and without copies if the request
-// says how long it is.
-func (x *exchange) readBody() ([]byte, error) {
-	r := http.MaxBytesReader(&x.w, x.r.Body, MaxBody)
-	n := x.r.ContentLength
-	if n < largeBody || n >= pooledBody {
-		return io.ReadAll(r)
-	}
-	buf, ok := bodies.Get().(*[]byte)
-	if !ok {
-		b := make([]byte, pooledBody)
-		buf = &b
-	}
-	body := (*buf)[:n]
-	if _, err := io.ReadFull(r, body); err != nil {
-		return nil, err
-	}
-	// The server does not read on behind the length; this finds the end.
-	if _, err := io.ReadFull(r, (*buf)[n:n+1]); err != io.EOF {
-		return nil, errors.Join(errors.New("the body goes on behind its length"), err)
-	}
-	return body, nil
-}
-
-// memory is a body that was read. Who wants all of it need not copy it.
-type memory struct {
-	*bytes.Reader
-	all []byte
-}
-
-// Bytes returns the whole body. It is valid until the request is answered.
-func (m memory) Bytes() []byte { return m.all }
-
-// Close implements io.Closer.
-func (memory) Close() error { return nil }
-
-// keepBody gives the buffer of a body back.
-func keepBody(body []byte) {
-	if cap(body) == pooledBody {
-		body = body[:pooledBody]
-		bodies.Put(&body)
-	}
-}
-
 // checkProtocol refuses what is no request of an API, with words that help
 // somebody who came with a browser or an old client.
 func (x *exchange) checkProtocol() error {
@@ -245,14 +187,6 @@ func (x *exchange) checkProtocol() error {
 			"give it to an AWS client as its endpoint URL, with an access key of this installation.")
 	}
 	return nil
-}
-
-func bodyError(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return origami.Errorf("RequestEntityTooLarge", "The request body exceeds %d bytes.", tooLarge.Limit)
-	}
-	return &origami.Error{Code: "IncompleteBody", Message: "The request body could not be read.", Err: err}
 }
 
 // globalRegion is what clients sign for when a service has no regions; globals
@@ -370,57 +304,4 @@ func (x *exchange) log() {
 	if x.h.c.Observe != nil {
 		x.h.c.Observe(x.call())
 	}
-}
-
-// withoutSignature takes the presigned form's parameters out of a query. What
-// it leaves of a query that does not parse is refused by the service.
-func withoutSignature(raw string) string {
-	presign := sigv4.PresignParams()
-	var kept []string
-	for part := range strings.SplitSeq(raw, "&") {
-		name, _, _ := strings.Cut(part, "=")
-		if plain, err := url.QueryUnescape(name); err == nil && slices.Contains(presign, plain) || part == "" {
-			continue
-		}
-		kept = append(kept, part)
-	}
-	return strings.Join(kept, "&")
-}
-
-// actionOf finds the name of the operation for the log: in X-Amz-Target, or
-// else the parameter Action.
-func actionOf(r *http.Request, body []byte) string {
-	name := r.Header.Get("X-Amz-Target")
-	if i := strings.LastIndexByte(name, '.'); i >= 0 {
-		name = name[i+1:]
-	}
-	if name == "" {
-		name = parameter(r.URL.RawQuery, "Action")
-	}
-	if name == "" {
-		name = parameter(formOf(r, body), "Action")
-	}
-	if len(name) > 128 || strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
-	}) {
-		return ""
-	}
-	return name
-}
-
-// formOf is the body of a request if it can be a form, and "" otherwise.
-func formOf(r *http.Request, body []byte) string {
-	if t := r.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "application/x-www-form-urlencoded") {
-		return ""
-	}
-	return string(body)
-}
-
-func parameter(form, name string) string {
-	for part := range strings.SplitSeq(form, "&") {
-		if value, ok := strings.CutPrefix(part, name+"="); ok {
-			return value
-		}
-	}
-	return ""
 }

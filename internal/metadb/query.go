@@ -3,7 +3,6 @@ package metadb
 import (
 	"iter"
 	"slices"
-	"strings"
 
 	"origami"
 )
@@ -118,37 +117,6 @@ func (t *table[T]) scan(tx *Tx, q Query, limit int, yield func(*T, error) bool) 
 			return total, true
 		}
 	}
-}
-
-// conditions collects the parts of a WHERE that must all hold.
-type conditions struct {
-	parts []string
-	args  []any
-}
-
-func (c *conditions) add(part string, args ...any) {
-	c.parts = append(c.parts, part)
-	c.args = append(c.args, args...)
-}
-
-// in adds the condition that column has one of values.
-func (c *conditions) in(column string, values []string) {
-	part, args := isOneOf(column, values)
-	c.add(part, args...)
-}
-
-func (c *conditions) text() string { return strings.Join(c.parts, " AND ") }
-
-// isOneOf is the condition that column has one of values.
-func isOneOf(column string, values []string) (string, []any) {
-	args := make([]any, roundUp(len(values)))
-	for i := range args {
-		args[i] = values[min(i, len(values)-1)]
-	}
-	if len(values) == 1 {
-		return column + " = ?", args
-	}
-	return column + " IN (" + marks(len(args)) + ")", args
 }
 
 // storable reports whether text can be in the database at all.
