@@ -64,20 +64,27 @@ func nameCharacter(c rune) bool {
 func CheckDescription(d string) error {
 	if n := len([]rune(d)); n > 255 {
 		return origami.Errorf(origami.CodeInvalidParameterValue,
-			"Value (%s) for parameter description is invalid. Character sets beyond ASCII are not supported, and its length must not exceed 255 characters.", d[:min(len(d), 64)])
+			"Value (%.64s) for parameter description is invalid. Character sets beyond ASCII are not supported, and its length must not exceed 255 characters.", d)
 	}
 	return nil
+}
+
+// find finds an image that the caller sees, and returns the view of the caller
+// with it.
+func (s *Service) find(tx *metadb.Tx, who origami.Caller, id origami.ImageID) (*View, *origami.Image, error) {
+	v, err := s.View(tx, who)
+	if err != nil {
+		return nil, nil, err
+	}
+	img, err := v.Find(id)
+	return v, img, err
 }
 
 // Resolve finds an image that the caller may launch now: it exists, the caller
 // may see it and the caller's Allowed AMIs do not hide it, and it is available.
 // As in EC2, who names an image that others keep to themselves is told so.
 func (s *Service) Resolve(tx *metadb.Tx, who origami.Caller, id origami.ImageID) (*origami.Image, error) {
-	v, err := s.View(tx, who)
-	if err != nil {
-		return nil, err
-	}
-	img, err := v.Find(id)
+	_, img, err := s.find(tx, who, id)
 	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}) {
 		return nil, unauthorized(tx, who, id, err)
 	}
@@ -115,11 +122,7 @@ func Unavailable(id origami.ImageID) error {
 // Owned finds an image that the caller may change: its own, neither deregistered
 // nor in the recycle bin.
 func (s *Service) Owned(tx *metadb.Tx, who origami.Caller, id origami.ImageID) (*origami.Image, error) {
-	v, err := s.View(tx, who)
-	if err != nil {
-		return nil, err
-	}
-	img, err := v.Find(id)
+	_, img, err := s.find(tx, who, id)
 	if err != nil {
 		return nil, err
 	}

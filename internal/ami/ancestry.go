@@ -22,11 +22,7 @@ type Ancestor struct {
 // source, at a public one of Amazon or of the Marketplace, at a source that is
 // not known here, and at 50 entries.
 func (s *Service) Ancestry(tx *metadb.Tx, who origami.Caller, id origami.ImageID) ([]Ancestor, error) {
-	v, err := s.View(tx, who)
-	if err != nil {
-		return nil, err
-	}
-	img, err := v.Find(id)
+	v, img, err := s.find(tx, who, id)
 	if err != nil {
 		return nil, err
 	}

@@ -67,11 +67,7 @@ func second[T any](_ T, err error) error { return err }
 
 // discover refuses an image that the caller's plain lists do not show.
 func (s *Service) discover(tx *metadb.Tx, who origami.Caller, id origami.ImageID) error {
-	v, err := s.View(tx, who)
-	if err != nil {
-		return err
-	}
-	img, err := v.Find(id)
+	v, img, err := s.find(tx, who, id)
 	if err != nil {
 		return err
 	}

@@ -78,11 +78,7 @@ func (s *Service) Unshare(tx *metadb.Tx, who origami.Caller, id origami.ImageID)
 // image. What the caller has through everybody, an organization or a unit
 // cannot be left.
 func (s *Service) Leave(tx *metadb.Tx, who origami.Caller, id origami.ImageID) error {
-	v, err := s.View(tx, who)
-	if err != nil {
-		return err
-	}
-	img, err := v.Find(id)
+	_, img, err := s.find(tx, who, id)
 	if err != nil {
 		return err
 	}

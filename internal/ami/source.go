@@ -15,11 +15,7 @@ import (
 func (s *Service) Source(tx *metadb.Tx, who origami.Caller, region origami.Region, id origami.ImageID) (*origami.Image, error) {
 	there := who
 	there.Region = region
-	v, err := s.View(tx, there)
-	if err != nil {
-		return nil, err
-	}
-	img, err := v.Find(id)
+	_, img, err := s.find(tx, there, id)
 	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}) {
 		return nil, unauthorized(tx, there, id, err)
 	}

@@ -102,7 +102,7 @@ func (s *Service) AddCopy(tx *metadb.Tx, who origami.Caller, source *origami.Sna
 			return nil, err
 		}
 	}
-	return snap, s.queue.Add(tx, &origami.Task{Kind: taskCopy, Region: snap.Region, Owner: snap.Owner, Resource: string(snap.ID)})
+	return snap, s.queue.Add(tx, snapshotTask(taskCopy, snap))
 }
 
 // CancelCopy removes a snapshot that is a copy and still pending. Its task finds

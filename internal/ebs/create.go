@@ -72,7 +72,7 @@ func (s *Service) CreateVolume(tx *metadb.Tx, who origami.Caller, r VolumeReques
 			return nil, err
 		}
 	}
-	err = s.queue.Add(tx, &origami.Task{Kind: taskCreate, Region: v.Region, Owner: v.Owner, Resource: string(v.ID)})
+	err = s.queue.Add(tx, volumeTask(taskCreate, v))
 	if err != nil {
 		return nil, err
 	}

@@ -153,7 +153,7 @@ func (s *Service) addUpload(tx *metadb.Tx, who origami.Caller, snap origami.Snap
 			return nil, nil, err
 		}
 	}
-	if err := s.later(tx, s.uploadTask(taskUploadTimeout, &snap), snap.Started.Add(r.Timeout)); err != nil {
+	if err := s.later(tx, snapshotTask(taskUploadTimeout, &snap), snap.Started.Add(r.Timeout)); err != nil {
 		return nil, nil, err
 	}
 	return &snap, r.Tags, tx.SetOnce(who.Account, who.Region, startSnapshot, r.ClientToken, r.Fingerprint, string(snap.ID))
@@ -206,10 +206,6 @@ func (s *Service) later(tx *metadb.Tx, t *origami.Task, at time.Time) error {
 	return s.queue.AddAt(tx, t, tx.Now().Add(at.Sub(s.now())))
 }
 
-func (s *Service) uploadTask(kind string, snap *origami.Snapshot) *origami.Task {
-	return &origami.Task{Kind: kind, Region: snap.Region, Owner: snap.Owner, Resource: string(snap.ID)}
-}
-
 // ReadableSnapshot finds a snapshot whose blocks the caller may read: a
 // completed one of its own, or one shared with it by name; and if it is
 // encrypted, the caller may use its key. Public ones are refused, as EBS does.
@@ -236,7 +232,7 @@ func (s *Service) ReadableSnapshot(tx *metadb.Tx, who origami.Caller, id origami
 
 // noSnapshot makes the error about an unknown snapshot that of the direct APIs.
 func noSnapshot(id origami.SnapshotID, err error) error {
-	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
+	if isNoSnapshot(err) {
 		return origami.Errorf(origami.CodeResourceNotFoundException, "The snapshot '%s' does not exist.", id).Because(origami.ReasonSnapshotNotFound)
 	}
 	return err

@@ -2,7 +2,6 @@ package ebs
 
 import (
 	"context"
-	"errors"
 
 	"origami"
 	"origami/internal/metadb"
@@ -47,11 +46,7 @@ func (s *Service) drop(tx *metadb.Tx, snap *origami.Snapshot) error {
 	if err := tx.PutTags(snap.Region, snap.Owner, []string{string(snap.ID)}, origami.Tags{rbin.BinTag: "true"}); err != nil {
 		return err
 	}
-	return s.later(tx, s.snapshotTask(taskExpire, snap), stay.Exit)
-}
-
-func (s *Service) snapshotTask(kind string, snap *origami.Snapshot) *origami.Task {
-	return &origami.Task{Kind: kind, Region: snap.Region, Owner: snap.Owner, Resource: string(snap.ID)}
+	return s.later(tx, snapshotTask(taskExpire, snap), stay.Exit)
 }
 
 // RestoreSnapshot takes a snapshot of the caller's out of the Recycle Bin, as
@@ -79,14 +74,14 @@ func (s *Service) runExpire(ctx context.Context, run *task.Run) error {
 	id, region := origami.SnapshotID(run.Task.Resource), run.Task.Region
 	err := s.db.Update(ctx, func(tx *metadb.Tx) error {
 		snap, err := tx.RecycledSnapshot(region, run.Task.Owner, id)
-		if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
+		if isNoSnapshot(err) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 		if s.now().Before(snap.Bin.Exit) {
-			return s.later(tx, s.snapshotTask(taskExpire, snap), snap.Bin.Exit)
+			return s.later(tx, snapshotTask(taskExpire, snap), snap.Bin.Exit)
 		}
 		return tx.DeleteSnapshot(region, id)
 	})

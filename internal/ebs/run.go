@@ -15,15 +15,6 @@ import (
 	"origami/internal/task"
 )
 
-func (s *Service) queueSnapshot(tx *metadb.Tx, snap *origami.Snapshot) error {
-	return s.queue.Add(tx, &origami.Task{
-		Kind:     taskSnapshot,
-		Region:   snap.Region,
-		Owner:    snap.Owner,
-		Resource: string(snap.ID),
-	})
-}
-
 // runSnapshot completes a pending snapshot: the blocks that its frozen layers
 // changed go into the store on top of the manifest that the volume stood on.
 // It may be run again at any point: the layer stays until the snapshot has its
@@ -36,7 +27,7 @@ func (s *Service) runSnapshot(ctx context.Context, run *task.Run) error {
 		return err
 	})
 	if err != nil {
-		if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
+		if isNoSnapshot(err) {
 			return nil // deleted while pending
 		}
 		return err
@@ -197,7 +188,7 @@ func (s *Service) completeSnapshot(ctx context.Context, region origami.Region, i
 	err = s.db.Update(ctx, func(tx *metadb.Tx) error {
 		return s.CompleteSnapshot(tx, region, id, Content{Root: root, FullSize: usage.DataBytes})
 	})
-	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
+	if isNoSnapshot(err) {
 		return nil
 	}
 	return err
@@ -219,7 +210,7 @@ func (s *Service) FailSnapshot(tx *metadb.Tx, region origami.Region, id origami.
 		}
 		return nil
 	})
-	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
+	if isNoSnapshot(err) {
 		return nil
 	}
 	if err == nil && ended {

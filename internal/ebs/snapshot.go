@@ -35,7 +35,7 @@ func (s *Service) AddSnapshot(tx *metadb.Tx, who origami.Caller, v *origami.Volu
 			return nil, err
 		}
 	}
-	return snap, s.queueSnapshot(tx, snap)
+	return snap, s.queue.Add(tx, snapshotTask(taskSnapshot, snap))
 }
 
 // PromiseSnapshot records a pending snapshot of a volume that is yet to be
@@ -72,7 +72,7 @@ func (s *Service) FixSnapshot(tx *metadb.Tx, region origami.Region, id origami.S
 	if err != nil || !queue {
 		return err
 	}
-	return s.queueSnapshot(tx, snap)
+	return s.queue.Add(tx, snapshotTask(taskSnapshot, snap))
 }
 
 func (s *Service) newSnapshot(who origami.Caller, v *origami.Volume, spec SnapshotSpec) *origami.Snapshot {

@@ -142,7 +142,7 @@ func (s *Service) move(tx *metadb.Tx, snap *origami.Snapshot, f func(*origami.Ti
 	if err != nil {
 		return nil, err
 	}
-	return snap, s.queue.Add(tx, s.snapshotTask(taskTier, snap))
+	return snap, s.queue.Add(tx, snapshotTask(taskTier, snap))
 }
 
 // runTier ends a move between tiers: what is moved has been read, at least as
@@ -172,7 +172,7 @@ func (s *Service) runTier(ctx context.Context, run *task.Run) error {
 		if err != nil {
 			return err
 		}
-		return s.later(tx, s.snapshotTask(taskTierExpire, snap), expires)
+		return s.later(tx, snapshotTask(taskTierExpire, snap), expires)
 	}))
 }
 

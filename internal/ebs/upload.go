@@ -224,7 +224,7 @@ func (s *Service) CompleteUpload(ctx context.Context, who origami.Caller, id ori
 		if !first {
 			return nil
 		}
-		return s.queue.Add(tx, s.uploadTask(taskUpload, snap))
+		return s.queue.Add(tx, snapshotTask(taskUpload, snap))
 	})
 	if err != nil {
 		return "", err
@@ -347,7 +347,7 @@ func (s *Service) runUploadTimeout(ctx context.Context, run *task.Run) error {
 		err = s.failUpload(ctx, region, id, "No block was written within the timeout")
 	default:
 		return task.Retry(s.db.Update(ctx, func(tx *metadb.Tx) error {
-			return s.later(tx, s.uploadTask(taskUploadTimeout, u.snap), u.last().Add(u.snap.Upload.Timeout))
+			return s.later(tx, snapshotTask(taskUploadTimeout, u.snap), u.last().Add(u.snap.Upload.Timeout))
 		}))
 	}
 	u.ended = err == nil
@@ -364,7 +364,7 @@ func (s *Service) dropUpload(tx *metadb.Tx, snap *origami.Snapshot) error {
 	if snap.Upload == nil {
 		return nil
 	}
-	return s.queue.Add(tx, s.uploadTask(taskUploadDrop, snap))
+	return s.queue.Add(tx, snapshotTask(taskUploadDrop, snap))
 }
 
 // runUploadDrop removes the log of a snapshot that is not pending any more.

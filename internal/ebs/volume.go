@@ -90,12 +90,7 @@ func (s *Service) DropVolume(tx *metadb.Tx, v *origami.Volume) error {
 	if err := tx.DeleteVolume(v.Region, v.ID); err != nil {
 		return err
 	}
-	return s.queue.Add(tx, &origami.Task{
-		Kind:     taskRemove,
-		Region:   v.Region,
-		Owner:    v.Owner,
-		Resource: string(v.ID),
-	})
+	return s.queue.Add(tx, volumeTask(taskRemove, v))
 }
 
 // openDevice opens the overlay of a volume, making it at first use. A volume

@@ -68,11 +68,14 @@ func (s *Server) eachFastRestore(ctx context.Context, ids []string, zones []orig
 	if len(ids) > maxFastSnapshots {
 		return origami.Errorf(origami.CodeInvalidParameterValue, "The request names %d snapshots. At most %d are allowed.", len(ids), maxFastSnapshots)
 	}
-	for _, text := range ids {
-		id, err := origami.ParseSnapshotID(text)
-		if err != nil {
-			return err
+	snapshots := make([]origami.SnapshotID, len(ids))
+	for i, text := range ids {
+		var err error
+		if snapshots[i], err = origami.ParseSnapshotID(text); err != nil {
+			return err // before anything is done
 		}
+	}
+	for i, id := range snapshots {
 		for _, zone := range zones {
 			var f *origami.FastRestore
 			err := s.db.Update(ctx, func(tx *metadb.Tx) (err error) {
@@ -82,7 +85,7 @@ func (s *Server) eachFastRestore(ctx context.Context, ids []string, zones []orig
 			var e *origami.Error
 			switch {
 			case errors.As(err, &e):
-				failed(text, zone, e)
+				failed(ids[i], zone, e)
 			case err != nil:
 				return err
 			default:

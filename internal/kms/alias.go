@@ -39,14 +39,7 @@ func (s *Service) authorizeAlias(tx *metadb.Tx, a Access, action, name string, k
 
 // CreateAlias gives a customer's key a name.
 func (s *Service) CreateAlias(ctx context.Context, a Access, name, key string) error {
-	if err := checkAlias(name); err != nil {
-		return err
-	}
-	return s.update(ctx, a, func(tx *metadb.Tx) error {
-		k, err := resolveCustomer(tx, a.Caller, key)
-		if err != nil {
-			return err
-		}
+	return s.nameKey(ctx, a, name, key, func(tx *metadb.Tx, k *origami.KMSKey) error {
 		if err := s.authorizeAlias(tx, a, "CreateAlias", name, k); err != nil {
 			return err
 		}
@@ -68,14 +61,7 @@ func (s *Service) CreateAlias(ctx context.Context, a Access, name, key string) e
 
 // UpdateAlias makes a name mean another customer's key.
 func (s *Service) UpdateAlias(ctx context.Context, a Access, name, key string) error {
-	if err := checkAlias(name); err != nil {
-		return err
-	}
-	return s.update(ctx, a, func(tx *metadb.Tx) error {
-		k, err := resolveCustomer(tx, a.Caller, key)
-		if err != nil {
-			return err
-		}
+	return s.nameKey(ctx, a, name, key, func(tx *metadb.Tx, k *origami.KMSKey) error {
 		old, err := s.keyOfAlias(tx, a, name)
 		if err != nil {
 			return err
@@ -91,6 +77,20 @@ func (s *Service) UpdateAlias(ctx context.Context, a Access, name, key string) e
 		return tx.UpdateKMSAlias(a.Caller.Region, a.Caller.Account, name, func(x *origami.KMSAlias) {
 			x.Key, x.Updated = k.ID, tx.Now().Truncate(time.Microsecond)
 		})
+	})
+}
+
+// nameKey makes a name mean a customer's key, as f does it.
+func (s *Service) nameKey(ctx context.Context, a Access, name, key string, f func(*metadb.Tx, *origami.KMSKey) error) error {
+	if err := checkAlias(name); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(tx *metadb.Tx) error {
+		k, err := resolveCustomer(tx, a.Caller, key)
+		if err != nil {
+			return err
+		}
+		return f(tx, k)
 	})
 }
 
