@@ -114,9 +114,10 @@ type listedAccount struct {
 func accountListCommand() *cobra.Command {
 	var dir, output string
 	c := &cobra.Command{
-		Use:   "list",
-		Short: "List accounts",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List accounts",
+		Example: "  origami account list --data-dir ~/origami",
+		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkOutput(output, "table"); err != nil {
 				return err

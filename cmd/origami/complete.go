@@ -41,19 +41,37 @@ func (t *target) completeSnapshots(c *cobra.Command, args []string, _ string) ([
 	return t.completeStored(c)
 }
 
+func (t *target) completeImages(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+	images, _ := t.stored(c)
+	return completions(images), noFiles
+}
+
 // completeStored completes images and snapshots.
 func (t *target) completeStored(c *cobra.Command) ([]cobra.Completion, cobra.ShellCompDirective) {
+	images, snapshots := t.stored(c)
+	return completions(append(images, snapshots...)), noFiles
+}
+
+// stored finds the account's images and snapshots.
+func (t *target) stored(c *cobra.Command) (images, snapshots []candidate) {
 	v, err := t.open(c.Context())
 	if err != nil {
-		return nil, noFiles
+		return nil, nil
 	}
 	defer v.close()
-	images, snapshots, err := v.stored(c.Context())
-	if err != nil {
-		return nil, noFiles
+	if images, snapshots, err = v.stored(c.Context()); err != nil {
+		return nil, nil
 	}
+	return images, snapshots
+}
+
+// completions are the IDs and names of candidates.
+func completions(all []candidate) []cobra.Completion {
 	var words []cobra.Completion
-	for _, c := range append(images, snapshots...) {
+	for _, c := range all {
 		kind := origami.ResourceType(c.id)
 		words = append(words, cobra.CompletionWithDesc(c.id, kind))
 		for _, name := range c.names {
@@ -62,5 +80,5 @@ func (t *target) completeStored(c *cobra.Command) ([]cobra.Completion, cobra.She
 			}
 		}
 	}
-	return words, noFiles
+	return words
 }

@@ -47,6 +47,7 @@ image in the region has.`,
 	c.Flags().StringSliceVar(&accounts, "account", nil, "names or numbers of accounts (default: all)")
 	outputFlag(c, &t.output, "table")
 	t.account = defaultAccount
+	c.ValidArgsFunction = t.completeImages
 	return c
 }
 

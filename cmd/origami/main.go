@@ -67,4 +67,5 @@ Start it, and point any AWS client at it:
 func dataDirFlag(c *cobra.Command, dir *string) {
 	c.Flags().StringVar(dir, "data-dir", "", "directory that holds everything (required)")
 	c.MarkFlagRequired("data-dir")
+	c.MarkFlagDirname("data-dir")
 }

@@ -37,14 +37,19 @@ func TestMan(t *testing.T) {
 // something.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, c := range newCommand().Commands() {
+	var check func(*cobra.Command)
+	check = func(c *cobra.Command) {
 		if c.Short == "" || strings.HasSuffix(c.Short, ".") {
-			t.Errorf("origami %s: short text %q", c.Name(), c.Short)
+			t.Errorf("%s: short text %q", c.CommandPath(), c.Short)
 		}
-		if !c.HasSubCommands() && c.Example == "" {
-			t.Errorf("origami %s has no example", c.Name())
+		if !c.HasSubCommands() && !strings.Contains(c.Example, c.CommandPath()) {
+			t.Errorf("%s has no example of itself: %q", c.CommandPath(), c.Example)
+		}
+		for _, below := range c.Commands() {
+			check(below)
 		}
 	}
+	check(newCommand())
 }
 
 // TestCompletion completes as a shell would ask.
@@ -60,6 +65,7 @@ func TestCompletion(t *testing.T) {
 		{[]string{"console", ""}, []string{id, "web"}},
 		{[]string{"ssh", ""}, []string{id, "web"}},
 		{[]string{"mount", ""}, []string{image, "base", snapshot}},
+		{[]string{"image", "explain", ""}, []string{image, "base"}},
 		{[]string{"usage", "--delete", ""}, []string{image, "base", snapshot}},
 	}
 	for _, tt := range tests {

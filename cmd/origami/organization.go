@@ -43,9 +43,10 @@ func printNew(w io.Writer, output string, n newOrganization) error {
 func organizationCreateCommand() *cobra.Command {
 	var dir, output string
 	c := &cobra.Command{
-		Use:   "create ACCOUNT",
-		Short: "Make an organization that an account manages",
-		Args:  cobra.ExactArgs(1),
+		Use:     "create ACCOUNT",
+		Short:   "Make an organization that an account manages",
+		Example: "  origami organization create default --data-dir ~/origami",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := checkOutput(output, "text"); err != nil {
 				return err
@@ -71,9 +72,10 @@ func organizationCreateCommand() *cobra.Command {
 func organizationUnitCommand() *cobra.Command {
 	var dir, output, parent string
 	c := &cobra.Command{
-		Use:   "create-unit ORGANIZATION NAME",
-		Short: "Make an organizational unit, at the root or in another unit",
-		Args:  cobra.ExactArgs(2),
+		Use:     "create-unit ORGANIZATION NAME",
+		Short:   "Make an organizational unit, at the root or in another unit",
+		Example: "  origami organization create-unit o-0123456789 builders --data-dir ~/origami",
+		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := checkOutput(output, "text"); err != nil {
 				return err
@@ -126,9 +128,10 @@ func parentUnit(s string) (origami.UnitID, error) {
 func organizationAddCommand() *cobra.Command {
 	var dir, unit string
 	c := &cobra.Command{
-		Use:   "add ORGANIZATION ACCOUNT",
-		Short: "Put an account into an organization, or move it within",
-		Args:  cobra.ExactArgs(2),
+		Use:     "add ORGANIZATION ACCOUNT",
+		Short:   "Put an account into an organization, or move it within",
+		Example: "  origami organization add o-0123456789 builders --unit ou-6789-01234567 --data-dir ~/origami",
+		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
 				o, err := origami.ParseOrganizationID(args[0])
@@ -155,9 +158,10 @@ func organizationAddCommand() *cobra.Command {
 func organizationRemoveCommand() *cobra.Command {
 	var dir string
 	c := &cobra.Command{
-		Use:   "remove ACCOUNT",
-		Short: "Take an account out of its organization",
-		Args:  cobra.ExactArgs(1),
+		Use:     "remove ACCOUNT",
+		Short:   "Take an account out of its organization",
+		Example: "  origami organization remove builders --data-dir ~/origami",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
 				account, err := accountByWord(c.Context(), s, args[0])
@@ -175,9 +179,10 @@ func organizationRemoveCommand() *cobra.Command {
 func organizationDeleteCommand() *cobra.Command {
 	var dir string
 	c := &cobra.Command{
-		Use:   "delete ID",
-		Short: "Delete an empty organization or organizational unit",
-		Args:  cobra.ExactArgs(1),
+		Use:     "delete ID",
+		Short:   "Delete an empty organization or organizational unit",
+		Example: "  origami organization delete o-0123456789 --data-dir ~/origami",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
 				if id, err := origami.ParseUnitID(args[0]); err == nil {
@@ -207,9 +212,10 @@ type listedOrganization struct {
 func organizationListCommand() *cobra.Command {
 	var dir, output string
 	c := &cobra.Command{
-		Use:   "list",
-		Short: "List organizations, their units, and who is in them",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List organizations, their units, and who is in them",
+		Example: "  origami organization list --output json --data-dir ~/origami",
+		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkOutput(output, "table"); err != nil {
 				return err

@@ -22,7 +22,7 @@ func userCommand() *cobra.Command {
 		Short: "Make, list and delete users of an account and their access keys",
 		Long: `A user may do what its policies allow. With an access key of an account's root,
 the AWS CLI manages users, groups, roles and policies in full (aws iam ...); these
-commands make the first ones without a running service.`,
+commands make the first ones, whether the service runs or not.`,
 		Args: cobra.NoArgs,
 	}
 	c.AddCommand(userCreateCommand(), userListCommand(), userDeleteCommand(), userKeyCommand())
@@ -35,11 +35,14 @@ type people struct {
 	output       string
 }
 
-// flags adds the flags of a command whose text output is called text.
+// flags adds the flags of a command whose text output is called text, "" if it
+// prints nothing.
 func (p *people) flags(c *cobra.Command, text string) *cobra.Command {
 	dataDirFlag(c, &p.dir)
 	c.Flags().StringVar(&p.account, "account", defaultAccount, "name or number of the account")
-	outputFlag(c, &p.output, text)
+	if text != "" {
+		outputFlag(c, &p.output, text)
+	}
 	return c
 }
 
@@ -133,9 +136,10 @@ type listedUser struct {
 func userListCommand() *cobra.Command {
 	var p people
 	return p.flags(&cobra.Command{
-		Use:   "list",
-		Short: "List the users of an account",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List the users of an account",
+		Example: "  origami user list --account builders --data-dir ~/origami",
+		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.with(c.Context(), "table", func(s *iam.Service, account origami.AccountID) error {
 				all, err := s.Identities(c.Context(), account, origami.KindUser, "")
@@ -172,15 +176,16 @@ func printUsers(w io.Writer, rows []listedUser) error {
 func userDeleteCommand() *cobra.Command {
 	var p people
 	return p.flags(&cobra.Command{
-		Use:   "delete NAME",
-		Short: "Delete a user with its access keys and policies",
-		Args:  cobra.ExactArgs(1),
+		Use:     "delete NAME",
+		Short:   "Delete a user with its access keys and policies",
+		Example: "  origami user delete alice --data-dir ~/origami",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.with(c.Context(), "text", func(s *iam.Service, account origami.AccountID) error {
+			return p.with(c.Context(), "", func(s *iam.Service, account origami.AccountID) error {
 				return eraseUser(c.Context(), s, account, args[0])
 			})
 		},
-	}, "text")
+	}, "")
 }
 
 // eraseUser deletes a user and everything that hangs on it.

@@ -23,9 +23,10 @@ func userKeyCommand() *cobra.Command {
 func userKeyCreateCommand() *cobra.Command {
 	var p people
 	return p.flags(&cobra.Command{
-		Use:   "create NAME",
-		Short: "Make another access key of a user, who may have two",
-		Args:  cobra.ExactArgs(1),
+		Use:     "create NAME",
+		Short:   "Make another access key of a user, who may have two",
+		Example: "  origami user key create alice --data-dir ~/origami",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.with(c.Context(), "text", func(s *iam.Service, account origami.AccountID) error {
 				k, err := makeKey(c.Context(), s, account, args[0])
@@ -48,9 +49,10 @@ type listedKey struct {
 func userKeyListCommand() *cobra.Command {
 	var p people
 	return p.flags(&cobra.Command{
-		Use:   "list NAME",
-		Short: "List the access keys of a user",
-		Args:  cobra.ExactArgs(1),
+		Use:     "list NAME",
+		Short:   "List the access keys of a user",
+		Example: "  origami user key list alice --data-dir ~/origami",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.with(c.Context(), "table", func(s *iam.Service, account origami.AccountID) error {
 				all, err := s.AccessKeys(c.Context(), account, args[0])
@@ -78,13 +80,14 @@ func printKeys(w io.Writer, rows []listedKey) error {
 func userKeyDeleteCommand() *cobra.Command {
 	var p people
 	return p.flags(&cobra.Command{
-		Use:   "delete NAME KEY",
-		Short: "Delete an access key of a user, which is refused from then on",
-		Args:  cobra.ExactArgs(2),
+		Use:     "delete NAME KEY",
+		Short:   "Delete an access key of a user, which is refused from then on",
+		Example: "  origami user key delete alice AKIA0123456789ABCDEF --data-dir ~/origami",
+		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.with(c.Context(), "text", func(s *iam.Service, account origami.AccountID) error {
+			return p.with(c.Context(), "", func(s *iam.Service, account origami.AccountID) error {
 				return s.DeleteAccessKey(c.Context(), account, args[0], args[1])
 			})
 		},
-	}, "text")
+	}, "")
 }
