@@ -47,7 +47,7 @@ func hasCode(err error, code origami.Code) bool {
 //origami:proves CreateVolume DeleteVolume
 func TestCreateVolumeWithoutSpace(t *testing.T) {
 	t.Parallel()
-	r := instancetest.New(t, instancetest.Config{Hooks: instancetest.Hooks{
+	r := instancetest.New(t, instancetest.Config{Idle: true, Hooks: instancetest.Hooks{
 		Create: func(string) error { return errors.New("no space") },
 	}})
 	v := create(t, r)
@@ -57,6 +57,7 @@ func TestCreateVolumeWithoutSpace(t *testing.T) {
 	if err := drop(); !hasCode(err, origami.CodeIncorrectState) {
 		t.Errorf("DeleteVolume while it is creating = %v, want IncorrectState", err)
 	}
+	r.Serve()
 	state(t, r, v.ID, origami.VolumeError)
 	if err := drop(); err != nil {
 		t.Errorf("DeleteVolume in error = %v", err)

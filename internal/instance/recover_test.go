@@ -89,10 +89,8 @@ func TestRecover(t *testing.T) {
 //origami:proves StartInstances StopInstances RebootInstances TerminateInstances CreateImage S47
 func TestKillDuringTasks(t *testing.T) {
 	t.Parallel()
-	// Snapshots that were taken are not stored while the process is copied.
-	held := newGate(t)
-	start := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Start: g.wait, Commit: held.wait} }
-	started := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Started: g.wait, Commit: held.wait} }
+	start := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Start: g.wait} }
+	started := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Started: g.wait} }
 	shutdown := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Shutdown: g.wait} }
 	kill := func(g *gate) instancetest.Hooks { return instancetest.Hooks{Kill: g.wait} }
 	stop := func(r *instancetest.Region, id origami.InstanceID) error {
@@ -119,16 +117,17 @@ func TestKillDuringTasks(t *testing.T) {
 		do    func(*instancetest.Region, origami.InstanceID) error
 		hooks func(*gate) instancetest.Hooks
 		want  origami.InstanceState
+		taken bool // there is a snapshot to be stored
 	}{
-		{"stop, before the guest is asked", stop, shutdown, origami.InstanceStopped},
-		{"forced stop, before the end", force, kill, origami.InstanceStopped},
-		{"terminate, before the end", terminate, kill, origami.InstanceTerminated},
-		{"reboot, before the guest is asked", reboot, shutdown, origami.InstanceRunning},
-		{"reboot, while the machine is down", reboot, start, origami.InstanceRunning},
-		{"reboot, when the machine is up", reboot, started, origami.InstanceRunning},
-		{"image, before the guest is asked", bake, shutdown, origami.InstanceRunning},
-		{"image, while the machine is down", bake, start, origami.InstanceRunning},
-		{"image, when the machine is up", bake, started, origami.InstanceRunning},
+		{"stop, before the guest is asked", stop, shutdown, origami.InstanceStopped, false},
+		{"forced stop, before the end", force, kill, origami.InstanceStopped, false},
+		{"terminate, before the end", terminate, kill, origami.InstanceTerminated, false},
+		{"reboot, before the guest is asked", reboot, shutdown, origami.InstanceRunning, false},
+		{"reboot, while the machine is down", reboot, start, origami.InstanceRunning, false},
+		{"reboot, when the machine is up", reboot, started, origami.InstanceRunning, false},
+		{"image, before the guest is asked", bake, shutdown, origami.InstanceRunning, false},
+		{"image, while the machine is down", bake, start, origami.InstanceRunning, true},
+		{"image, when the machine is up", bake, started, origami.InstanceRunning, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -136,12 +135,17 @@ func TestKillDuringTasks(t *testing.T) {
 			i := runs(t, r, r.Import(alice, "base", []byte("system")), nil)
 			r.Write(region, r.Volumes(region, i.ID)[0].ID, 4096, []byte("kept"))
 			r.WaitIdle()
-			g := newGate(t)
-			r.Hook(tt.hooks(g))
+			g, store := newGate(t), newGate(t)
+			hooks := tt.hooks(g)
+			hooks.Commit = store.wait
+			r.Hook(hooks)
 			if err := tt.do(r, i.ID); err != nil {
 				t.Fatal(err)
 			}
 			<-g.reached
+			if tt.taken { // it stands still, too, while the process is copied
+				<-store.reached
+			}
 			next := r.Kill(instancetest.Config{Grace: 5 * time.Second})
 			next.WaitIdle()
 			if got := next.Instance(region, i.ID); got.State != tt.want || alive(next, i.ID) != (tt.want == origami.InstanceRunning) {

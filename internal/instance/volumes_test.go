@@ -542,6 +542,8 @@ func TestModifyKilled(t *testing.T) {
 	if got := r.WaitSnapshot(region, snap.ID); got.State != origami.SnapshotCompleted || got.VolumeSize != 2 {
 		t.Errorf("snapshot = %+v, want completed and of 2 GiB", got)
 	}
+	// A snapshot that is complete still has to let go of the volume's files.
+	instancetest.Eventually(t, "the modification alone is under way", func() bool { return r.Unfinished() == 1 })
 	again := r.Kill(instancetest.Config{})
 	g.open()
 	waitVolume(t, again, v.ID, "modified", func(v *origami.Volume) bool { return v.Modification.State == origami.ModificationCompleted })
