@@ -424,7 +424,7 @@ func TestManyDomains(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for late := time.Now().Add(time.Minute); ; runtime.Gosched() {
+	for late := time.Now().Add(5 * time.Minute); ; runtime.Gosched() {
 		open, err := w.fs.List(".tmp")
 		if err != nil {
 			t.Fatal(err)
