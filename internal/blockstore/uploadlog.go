@@ -230,7 +230,7 @@ func (l *uploadLog) noneDurable(f durable.File, end, size int64) error {
 	return nil
 }
 
-// readLog fills p from an upload log.
+// readFull fills p from an upload log.
 func readFull(r io.ReaderAt, p []byte, off int64) error {
 	if _, err := disk.ReadFull(r, p, off); err != nil {
 		return fmt.Errorf("upload log: %w", err)
