@@ -74,8 +74,8 @@ func (a newAccount) print(w io.Writer, output, dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "Account %s (%s) is ready. Use it with:\n\n  eval \"$(origami env --data-dir %s --account %s)\"\n",
-		a.Name, a.ID, quoteIfNeeded(string(d)), quoteIfNeeded(a.Name))
+	_, err = fmt.Fprintf(w, "Account %s (%s) is ready. Use it with:\n\n  eval \"$(%s env --data-dir %s --account %s)\"\n",
+		a.Name, a.ID, quoteIfNeeded(program()), quoteIfNeeded(string(d)), quoteIfNeeded(a.Name))
 	return err
 }
 

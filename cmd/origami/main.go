@@ -63,6 +63,16 @@ Start it, and point any AWS client at it:
 	return root
 }
 
+// program is the path of this program, for commands that people are to type
+// wherever they are.
+func program() string {
+	self, err := os.Executable()
+	if err != nil {
+		return "origami"
+	}
+	return self
+}
+
 // dataDirFlag adds the flag that every command needs.
 func dataDirFlag(c *cobra.Command, dir *string) {
 	c.Flags().StringVar(dir, "data-dir", "", "directory that holds everything (required)")

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -165,19 +164,12 @@ func newLogger(level slog.Level) *slog.Logger {
 
 // banner tells a person who started the service what to do next.
 func (o options) banner(url string) string {
-	self, err := os.Executable()
-	if err != nil {
-		self = "origami"
-	}
-	if rel, err := filepath.Rel(".", self); err == nil && len(rel) < len(self) {
-		self = rel
-	}
 	return fmt.Sprintf(`Origami serves EC2 at %s in %s.
 In another terminal:
 
   eval "$(%s env --data-dir %s)"
   aws ec2 describe-images --owners self
-`, url, joinRegions(o.regions, ", "), quoteIfNeeded(self), quoteIfNeeded(string(o.dir)))
+`, url, joinRegions(o.regions, ", "), quoteIfNeeded(program()), quoteIfNeeded(string(o.dir)))
 }
 
 func joinRegions(regions []origami.Region, sep string) string {
