@@ -190,9 +190,7 @@ func (c *collection) collect(action string, d declaration) ([]want, error) {
 			return nil, err
 		}
 	}
-	for _, key := range [...]string{"ec2:add/userid", "ec2:add/group", "ec2:remove/userid", "ec2:remove/group"} {
-		c.main = valueByValue(c.main, key)
-	}
+	c.main = changeByChange(c.main)
 	if len(c.main) == 0 {
 		c.main = []iam.Resource{{ARN: "*", Keys: c.keys}}
 	}
@@ -205,20 +203,30 @@ func (c *collection) collect(action string, d declaration) ([]want, error) {
 	return wants, nil
 }
 
-// valueByValue asks about every value of a key by itself: a policy that lets a snapshot
-// be shared with one account does not let it be shared with that and another.
-func valueByValue(all []iam.Resource, key string) []iam.Resource {
+// shareKeys are the condition keys with whom a snapshot shall be shared, or no
+// more.
+var shareKeys = []string{"ec2:add/userid", "ec2:add/group", "ec2:remove/userid", "ec2:remove/group"}
+
+// changeByChange asks about each account and group among shareKeys by itself: a
+// policy that lets a snapshot be shared with one account does not let it be
+// shared with that and another, or with that and everybody.
+func changeByChange(all []iam.Resource) []iam.Resource {
 	var out []iam.Resource
 	for _, r := range all {
-		values := r.Keys[key]
-		if len(values) < 2 {
-			out = append(out, r)
-			continue
+		rest := maps.Clone(r.Keys)
+		for _, key := range shareKeys {
+			delete(rest, key)
 		}
-		for _, v := range values {
-			keys := maps.Clone(r.Keys)
-			keys[key] = []string{v}
-			out = append(out, iam.Resource{ARN: r.ARN, Keys: keys})
+		before := len(out)
+		for _, key := range shareKeys {
+			for _, v := range slices.Compact(slices.Sorted(slices.Values(r.Keys[key]))) {
+				keys := maps.Clone(rest)
+				keys[key] = []string{v}
+				out = append(out, iam.Resource{ARN: r.ARN, Keys: keys})
+			}
+		}
+		if len(out) == before {
+			out = append(out, r)
 		}
 	}
 	return out

@@ -125,6 +125,10 @@ func TestPolicies(t *testing.T) {
 	const byTemplate = "Action=RunInstances&LaunchTemplate.LaunchTemplateId={template}&MinCount=1&MaxCount=1"
 	const copied = "Action=CopyImage&Name=copy&SourceRegion=eu-west-1&SourceImageId={image}"
 	volume := "Action=CreateVolume&AvailabilityZone=eu-west-1a&Size=8"
+	many := "" // changes; nobody could ask about all pairs of them
+	for n := range 2000 {
+		many += fmt.Sprintf("&CreateVolumePermission.Add.%d.UserId=%012d&CreateVolumePermission.Remove.%[1]d.UserId=%012[3]d", n+1, 100000000000+n, 200000000000+n)
+	}
 	tests := []struct {
 		name, policy, request string
 		want                  bool
@@ -149,6 +153,9 @@ func TestPolicies(t *testing.T) {
 		{"attribute's value", on("ModifyImageAttribute", "*", `"StringLike":{"ec2:Attribute/Description":"y*"}`), "Action=ModifyImageAttribute&ImageId={image}&Description.Value=x", false},
 		{"share with one", on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Add/userId":"{other}"}`), "Action=ModifySnapshotAttribute&SnapshotId={snap}&CreateVolumePermission.Add.1.UserId={other}", true},
 		{"share with one and another", on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Add/userId":"{other}"}`), "Action=ModifySnapshotAttribute&SnapshotId={snap}&CreateVolumePermission.Add.1.UserId={other}&CreateVolumePermission.Add.2.UserId=123456789012", false},
+		{"share with one and all", on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Add/userId":"{other}"}`), "Action=ModifySnapshotAttribute&SnapshotId={snap}&CreateVolumePermission.Add.1.UserId={other}&CreateVolumePermission.Add.2.Group=all", false},
+		{"share with one instead of another", on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Add/userId":"{other}"}`) + "," + on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Remove/userId":"123456789012"}`), "Action=ModifySnapshotAttribute&SnapshotId={snap}&CreateVolumePermission.Add.1.UserId={other}&CreateVolumePermission.Remove.1.UserId=123456789012", true},
+		{"share with many instead of many", all, "Action=ModifySnapshotAttribute&SnapshotId={snap}" + many, true},
 		{"share with all", on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Add/userId":"{other}"}`), "Action=ModifySnapshotAttribute&SnapshotId={snap}&CreateVolumePermission.Add.1.Group=all", false},
 		{"share with all forbidden", all + `,{"Effect":"Deny","Action":"ec2:ModifySnapshotAttribute","Resource":"*","Condition":{"StringEquals":{"ec2:Add/group":"all"}}}`, "Action=ModifySnapshotAttribute&SnapshotId={snap}&OperationType=add&UserGroup.1=all&Attribute=createVolumePermission", false},
 
