@@ -24,6 +24,7 @@ const (
 	CodeIncorrectInstanceState       Code = "IncorrectInstanceState"
 	CodeIncorrectState               Code = "IncorrectState"
 	CodeInsufficientInstanceCapacity Code = "InsufficientInstanceCapacity"
+	CodeInsufficientVolumeCapacity   Code = "InsufficientVolumeCapacity"
 	CodeInternalError                Code = "InternalError"
 	CodeInvalidAction                Code = "InvalidAction"
 	CodeInvalidAMIAttributeItemValue Code = "InvalidAMIAttributeItemValue"
@@ -123,12 +124,14 @@ func (c Code) Status() int {
 
 // Full returns what a client is told about err if that says that the disk of
 // the service is full, and nil if it does not. The error is
-// InsufficientVolumeCapacity.
+// InsufficientVolumeCapacity, whose status is 500: as EC2 says of capacity that is
+// missing on its side, and what clients try again later.
 func Full(err error) *Error {
 	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 		return nil
 	}
-	e := Errorf("InsufficientVolumeCapacity", "There is no space left on the disk of the service. Try again when there is.")
+	e := Errorf(CodeInsufficientVolumeCapacity,
+		"There is no space left on the disk of the service. Make room on the file system of its data directory, then try again.")
 	e.Err = err
 	return e
 }

@@ -23,10 +23,24 @@ type Volume struct {
 	Created     time.Time
 	Attachments []Attachment
 
+	// Rekey is how far the content that it began with is encrypted with its key;
+	// nil if it is, or was never otherwise.
+	Rekey *VolumeRekey
+
 	FastRestored bool                // from a snapshot with fast restore
 	AutoEnableIO bool                // as its owner set it
 	Modification *VolumeModification // the last one; nil if there was none
 	Modified     []time.Time         // when the modifications of the last 24 hours began
+}
+
+// VolumeRekey says how far the content of a volume that was made of a snapshot
+// with another key, or none, is encrypted with the key of the volume. Until all
+// of it is, the volume reads it as it is in the snapshot.
+type VolumeRekey struct {
+	From     string // manifest root of what it began with, which must be kept
+	Part     string // of what is done: all blocks before Block; "" if nothing is
+	Block    int64
+	Progress int // percent
 }
 
 // Line is the lineage of the volume's snapshots.

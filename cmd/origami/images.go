@@ -93,7 +93,7 @@ func (v *view) images(ctx context.Context, stored *localserver.Holdings, all boo
 	})
 	if stored != nil {
 		for _, u := range stored.Images {
-			if i := slices.IndexFunc(rows, func(r imageRow) bool { return r.ID == u.ID }); i >= 0 {
+			if i := slices.IndexFunc(rows, func(r imageRow) bool { return r.ID == u.ID }); i >= 0 && !u.Unreadable {
 				rows[i].Stored = &u.Stored
 			}
 		}

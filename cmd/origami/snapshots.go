@@ -83,7 +83,7 @@ func (v *view) snapshots(ctx context.Context, stored *localserver.Holdings) ([]s
 	})
 	if stored != nil {
 		for _, u := range stored.Snapshots {
-			if i := slices.IndexFunc(rows, func(r snapshotRow) bool { return r.ID == u.ID }); i >= 0 {
+			if i := slices.IndexFunc(rows, func(r snapshotRow) bool { return r.ID == u.ID }); i >= 0 && !u.Unreadable {
 				rows[i].Stored = &u.Stored
 			}
 		}

@@ -74,6 +74,18 @@ func TestTables(t *testing.T) {
 				},
 			})
 		},
+		"usage-without-a-key": func(w io.Writer) error {
+			return printUsage(w, wholeUsage{
+				localserver.Usage{StoredBytes: 320 << 20, Packs: 5},
+				localserver.Holdings{
+					Images:     []ami.ImageUsage{{ID: "ami-0123456789abcdef0", Name: "base", Unreadable: true, Bytes: ami.Bytes{Logical: 8 << 30}}},
+					Snapshots:  []ami.SnapshotUsage{{ID: "snap-0123456789abcdef0", Bytes: bytes1}, {ID: "snap-0123456789abcdef1", Unreadable: true, Bytes: ami.Bytes{Logical: 8 << 30}}},
+					Account:    bytes1,
+					Referenced: 310 << 20,
+					Unreadable: []origami.SnapshotID{"snap-0123456789abcdef1"},
+				},
+			})
+		},
 		"mount": func(w io.Writer) error {
 			_, err := io.WriteString(w, mountText("snap-0123456789abcdef0", 8<<30, "/home/a b/run/snap.nbd"))
 			return err

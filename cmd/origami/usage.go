@@ -76,6 +76,10 @@ of their snapshots running instances have read. All counts are exact.
   RECLAIMABLE  what deleting it frees: for an image, deregistering it and deleting
                those of its snapshots that no other image maps
 
+While the key of a snapshot cannot be used, what it holds is not known: it is
+shown as "?", left out of sums, and named at the end. All else is as exact as ever,
+since snapshots with different keys share nothing.
+
 With --delete, nothing is deleted: the answer is what deleting all of the given
 images and snapshots would free.`,
 		Example: `  origami usage --data-dir ~/origami
@@ -127,21 +131,27 @@ func (t *target) printUsage(ctx context.Context, w io.Writer) error {
 
 func printUsage(w io.Writer, u wholeUsage) error {
 	fmt.Fprintf(w, "Store: %s in %d packs, %s of it referred to\n", sizeText(u.StoredBytes), u.Packs, sizeText(u.Referenced))
-	account := bytesTable{{"all snapshots", u.Account}}
+	account := bytesTable{{"all snapshots", u.Account, false}}
 	if err := account.print(w, "ACCOUNT"); err != nil {
 		return err
 	}
 	var images, snapshots bytesTable
 	for _, i := range u.Images {
-		images = append(images, bytesRow{string(i.ID) + " " + cell(i.Name), i.Bytes})
+		images = append(images, bytesRow{string(i.ID) + " " + cell(i.Name), i.Bytes, i.Unreadable})
 	}
 	for _, s := range u.Snapshots {
-		snapshots = append(snapshots, bytesRow{string(s.ID), s.Bytes})
+		snapshots = append(snapshots, bytesRow{string(s.ID), s.Bytes, s.Unreadable})
 	}
 	if err := errors.Join(images.print(w, "IMAGE"), snapshots.print(w, "SNAPSHOT")); err != nil {
 		return err
 	}
-	return printRead(w, u.Volumes)
+	if err := printRead(w, u.Volumes); err != nil {
+		return err
+	}
+	if len(u.Unreadable) > 0 {
+		fmt.Fprintf(w, "\nNot counted, because the keys cannot be used now: %s\n", joinIDs(u.Unreadable))
+	}
+	return nil
 }
 
 // bytesTable is a table of what things hold.
@@ -150,6 +160,7 @@ type bytesTable []bytesRow
 type bytesRow struct {
 	what string
 	ami.Bytes
+	unknown bool // all but Logical
 }
 
 // print writes a table that is not empty, with an empty line before it.
@@ -160,6 +171,10 @@ func (rows bytesTable) print(w io.Writer, title string) error {
 	fmt.Fprintln(w)
 	t := newTable(w, title, "SIZE", "DATA", "STORED", "UNIQUE", "RECLAIMABLE")
 	for _, r := range rows {
+		if r.unknown {
+			t.row(r.what, sizeText(r.Logical), "?", "?", "?", "?")
+			continue
+		}
 		t.row(r.what, sizeText(r.Logical), sizeText(r.Data), sizeText(r.Stored), sizeText(r.Unique), sizeText(r.Reclaimable))
 	}
 	return t.end()
@@ -203,12 +218,19 @@ func (t *target) printDeletion(ctx context.Context, w io.Writer, words []string)
 	if t.output == "json" {
 		return printJSON(w, d)
 	}
-	fmt.Fprintf(w, "Deleting these frees %s (%d bytes):\n\n", sizeText(d.Freed), d.Freed)
+	least := ""
+	if len(d.Unreadable) > 0 {
+		least = "at least "
+	}
+	fmt.Fprintf(w, "Deleting these frees %s%s (%d bytes):\n\n", least, sizeText(d.Freed), d.Freed)
 	for _, id := range d.Images {
 		fmt.Fprintln(w, " ", id)
 	}
 	for _, id := range d.Snapshots {
 		fmt.Fprintln(w, " ", id)
+	}
+	for _, id := range d.Unreadable {
+		fmt.Fprintf(w, "\nWhat %s would free is not counted: its key cannot be used now.\n", id)
 	}
 	for _, id := range d.Kept {
 		fmt.Fprintf(w, "\n%s stays: another image maps it, or it is another account's.\n", id)

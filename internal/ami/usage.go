@@ -32,6 +32,11 @@ type Usage struct {
 	// Referenced are the bytes of all records in the store that anything
 	// refers to.
 	Referenced int64 `json:"referencedBytes"`
+	// Unreadable are the snapshots that are not counted, in Account and
+	// elsewhere, because the keys that they are encrypted with cannot be used
+	// now. What other accounts and volumes hold with such keys is not in
+	// Referenced either.
+	Unreadable []origami.SnapshotID `json:"unreadableSnapshotIds"`
 }
 
 // ImageUsage says what the snapshots of an image hold. Unique counts what
@@ -40,6 +45,8 @@ type Usage struct {
 type ImageUsage struct {
 	ID   origami.ImageID `json:"imageId"`
 	Name string          `json:"name"`
+	// Unreadable says that some of its snapshots are, and not counted.
+	Unreadable bool `json:"unreadable,omitempty"`
 	Bytes
 }
 
@@ -48,6 +55,9 @@ type ImageUsage struct {
 type SnapshotUsage struct {
 	ID     origami.SnapshotID `json:"snapshotId"`
 	Images []origami.ImageID  `json:"imageIds"` // that map it
+	// Unreadable says that what it holds is unknown, all but Logical, because
+	// its key cannot be used now.
+	Unreadable bool `json:"unreadable,omitempty"`
 	Bytes
 }
 
@@ -57,6 +67,9 @@ type Deletion struct {
 	Snapshots []origami.SnapshotID `json:"snapshotIds"` // that would go, with their images or on their own
 	Kept      []origami.SnapshotID `json:"keptSnapshotIds"`
 	Freed     int64                `json:"freedBytes"`
+	// Unreadable are those of Snapshots whose keys cannot be used now: what
+	// they would free is not known, and not in Freed.
+	Unreadable []origami.SnapshotID `json:"unreadableSnapshotIds"`
 }
 
 // accounts is everything that usage is computed of, at one instant.
@@ -66,7 +79,8 @@ type accounts struct {
 	shares   []blockstore.Share
 	images   []*origami.Image                        // of the caller
 	mappedBy map[origami.SnapshotID][]*origami.Image // by any account's images in the region
-	at       map[origami.SnapshotID]int              // position of the snapshot's disk in holdings
+	at       map[origami.SnapshotID][]int            // positions of the snapshot's disks in holdings
+	hidden   map[int]bool                            // positions of disks whose key cannot be had
 	snaps    map[origami.SnapshotID]*origami.Snapshot
 }
 
@@ -76,14 +90,17 @@ func (s *Service) Usage(ctx context.Context, db *metadb.DB, who origami.Caller) 
 	if err != nil {
 		return nil, err
 	}
-	u := &Usage{Images: []ImageUsage{}, Snapshots: []SnapshotUsage{}}
+	u := &Usage{Images: []ImageUsage{}, Snapshots: []SnapshotUsage{}, Unreadable: []origami.SnapshotID{}}
 	for _, share := range a.shares {
 		u.Referenced += share.StoredBytes
 	}
 	var own []origami.SnapshotID
 	for _, snap := range a.ownSnapshots() {
 		own = append(own, snap.ID)
-		use := SnapshotUsage{ID: snap.ID, Images: []origami.ImageID{}, Bytes: a.bytes(snap.ID)}
+		use := SnapshotUsage{ID: snap.ID, Images: []origami.ImageID{}, Unreadable: a.unreadable(snap.ID), Bytes: a.bytes(snap.ID)}
+		if use.Unreadable {
+			u.Unreadable = append(u.Unreadable, snap.ID)
+		}
 		for _, img := range a.mappedBy[snap.ID] {
 			use.Images = append(use.Images, img.ID)
 		}
@@ -93,7 +110,7 @@ func (s *Service) Usage(ctx context.Context, db *metadb.DB, who origami.Caller) 
 		u.Snapshots = append(u.Snapshots, use)
 	}
 	for _, img := range a.images {
-		use := ImageUsage{ID: img.ID, Name: img.Name, Bytes: a.bytes(img.Snapshots()...)}
+		use := ImageUsage{ID: img.ID, Name: img.Name, Unreadable: slices.ContainsFunc(img.Snapshots(), a.unreadable), Bytes: a.bytes(img.Snapshots()...)}
 		use.Reclaimable = a.freed(a.goesWith(map[origami.ImageID]bool{img.ID: true}, nil))
 		u.Images = append(u.Images, use)
 	}
@@ -114,7 +131,7 @@ func (s *Service) Deleting(ctx context.Context, db *metadb.DB, who origami.Calle
 	if err != nil {
 		return nil, err
 	}
-	d := &Deletion{Images: []origami.ImageID{}, Snapshots: []origami.SnapshotID{}, Kept: []origami.SnapshotID{}}
+	d := &Deletion{Images: []origami.ImageID{}, Snapshots: []origami.SnapshotID{}, Kept: []origami.SnapshotID{}, Unreadable: []origami.SnapshotID{}}
 	going := make(map[origami.ImageID]bool)
 	for _, id := range images {
 		if !slices.ContainsFunc(a.images, func(img *origami.Image) bool { return img.ID == id }) {
@@ -142,6 +159,11 @@ func (s *Service) Deleting(ctx context.Context, db *metadb.DB, who origami.Calle
 		}
 	}
 	d.Freed = a.freed(d.Snapshots)
+	for _, id := range d.Snapshots {
+		if a.unreadable(id) {
+			d.Unreadable = append(d.Unreadable, id)
+		}
+	}
 	return d, nil
 }
 
@@ -150,7 +172,8 @@ func (s *Service) account(ctx context.Context, db *metadb.DB, who origami.Caller
 	a := &accounts{
 		who:      who,
 		mappedBy: make(map[origami.SnapshotID][]*origami.Image),
-		at:       make(map[origami.SnapshotID]int),
+		at:       make(map[origami.SnapshotID][]int),
+		hidden:   make(map[int]bool),
 		snaps:    make(map[origami.SnapshotID]*origami.Snapshot),
 	}
 	var err error
@@ -162,12 +185,16 @@ func (s *Service) account(ctx context.Context, db *metadb.DB, who origami.Caller
 		roots[i] = h.Root
 		for _, snap := range h.Snapshots {
 			if snap.Region == who.Region {
-				a.at[snap.ID], a.snaps[snap.ID] = i, snap
+				a.at[snap.ID], a.snaps[snap.ID] = append(a.at[snap.ID], i), snap
 			}
 		}
 	}
-	if a.shares, err = s.ebs.Shares(ctx, roots); err != nil {
+	var hidden []int
+	if a.shares, hidden, err = s.ebs.Shares(ctx, roots); err != nil {
 		return nil, err
+	}
+	for _, i := range hidden {
+		a.hidden[i] = true
 	}
 	err = db.View(ctx, func(tx *metadb.Tx) error {
 		for img, err := range tx.AllImages() {
@@ -256,11 +283,17 @@ func (a *accounts) goesWith(going map[origami.ImageID]bool, snapshots []origami.
 func (a *accounts) disks(ids []origami.SnapshotID) map[int]bool {
 	set := make(map[int]bool)
 	for _, id := range ids {
-		if i, ok := a.at[id]; ok {
+		for _, i := range a.at[id] {
 			set[i] = true
 		}
 	}
 	return set
+}
+
+// unreadable reports whether what a snapshot holds is unknown, because its key
+// cannot be had.
+func (a *accounts) unreadable(id origami.SnapshotID) bool {
+	return slices.ContainsFunc(a.at[id], func(i int) bool { return a.hidden[i] })
 }
 
 // bytes counts what snapshots hold together. Unique is what only they hold.

@@ -29,6 +29,10 @@ type CopyOptions struct {
 	Save  func(Checkpoint) error
 	Every int64
 
+	// Workers is how many goroutines copy: one more than there are processors
+	// if it is zero.
+	Workers int
+
 	// Progress, if not nil, is told the bytes of data that are copied, and of
 	// all there are. Calls do not overlap. Its error ends the copy.
 	Progress func(done, total int64) error
@@ -62,7 +66,10 @@ func (s *Store) Copy(ctx context.Context, from Root, to Domain, o CopyOptions) (
 	} else if o.From.Root.Domain != to || o.From.Root.Size != from.Size || o.From.Block < 0 {
 		return Root{}, fmt.Errorf("copy disk: the checkpoint is of another copy")
 	}
-	c := copier{src: src, root: from, o: o, at: o.From, workers: runtime.GOMAXPROCS(0) + 1}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0) + 1
+	}
+	c := copier{src: src, root: from, o: o, at: o.From, workers: o.Workers}
 	c.buffers = make(bufferPool, 2*copyBatch*c.workers)
 	root, err := c.run(ctx)
 	if err != nil {

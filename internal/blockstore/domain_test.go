@@ -269,7 +269,6 @@ func TestMissingKey(t *testing.T) {
 				return err
 			},
 			"Usage":  func() error { _, err := w.Usage(t.Context(), root); return err },
-			"Shares": func() error { _, err := w.Shares(t.Context(), []blockstore.Root{plain, root}); return err },
 			"Verify": func() error { _, err := w.Verify(t.Context(), root); return err },
 			"Diff": func() error {
 				for _, err := range w.Diff(t.Context(), root, root) {

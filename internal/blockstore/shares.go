@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -23,12 +24,25 @@ type Share struct {
 // record is in one Share: what deleting some of the disks would free are the
 // Shares that hold none of the others. It reads each manifest node once and
 // no blocks.
-func (s *Store) Shares(ctx context.Context, roots []Root) ([]Share, error) {
+//
+// Disks whose key cannot be had are left out; hidden are their positions. Nothing
+// that they refer to is shared with other domains, so the rest is exact.
+func (s *Store) Shares(ctx context.Context, roots []Root) (shares []Share, hidden []int, err error) {
 	c := newCensus(s)
+	locked := make(map[Domain]bool)
 	for i, root := range roots {
+		if locked[root.Domain] {
+			hidden = append(hidden, i)
+			continue
+		}
 		r, err := c.realm(ctx, root)
+		if errors.Is(err, ErrNoKey) {
+			locked[root.Domain] = true
+			hidden = append(hidden, i)
+			continue
+		}
 		if err != nil {
-			return nil, fmt.Errorf("count shares: %w", err)
+			return nil, nil, fmt.Errorf("count shares: %w", err)
 		}
 		if !root.ID.IsZero() {
 			c.add(topLevel(blocks(root.Size)), r.ref(root.ID), c.sets.of(i))
@@ -36,13 +50,13 @@ func (s *Store) Shares(ctx context.Context, roots []Root) ([]Share, error) {
 	}
 	for level := maxLevel; level >= 0; level-- {
 		if err := c.descend(ctx, level); err != nil {
-			return nil, fmt.Errorf("count shares: %w", err)
+			return nil, nil, fmt.Errorf("count shares: %w", err)
 		}
 	}
 	if err := c.count(ctx, c.blocks, true); err != nil {
-		return nil, fmt.Errorf("count shares: %w", err)
+		return nil, nil, fmt.Errorf("count shares: %w", err)
 	}
-	return c.shares(), nil
+	return c.shares(), hidden, nil
 }
 
 // maxLevel is the level of the top node of the largest disk.

@@ -31,9 +31,9 @@ func TestShares(t *testing.T) {
 		if len(roots) > 0 && rapid.Bool().Draw(t, "twins") {
 			roots = append(roots, roots[0])
 		}
-		shares, err := m.w.Shares(context.Background(), roots)
-		if err != nil {
-			t.Fatal(err)
+		shares, hidden, err := m.w.Shares(context.Background(), roots)
+		if err != nil || len(hidden) > 0 {
+			t.Fatalf("hidden %v, %v", hidden, err)
 		}
 		var holds []map[blockstore.ID]record
 		for _, r := range roots {
@@ -148,19 +148,52 @@ func recordsOf(t *rapid.T, w *world, root blockstore.Root) map[blockstore.ID]rec
 func TestSharesRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if s, err := w.Shares(t.Context(), nil); err != nil || len(s) > 0 {
+	if s, _, err := w.Shares(t.Context(), nil); err != nil || len(s) > 0 {
 		t.Errorf("Shares of nothing = %+v, %v", s, err)
 	}
-	if s, err := w.Shares(t.Context(), []blockstore.Root{{Size: leaf}, {}}); err != nil || len(s) > 0 {
+	if s, _, err := w.Shares(t.Context(), []blockstore.Root{{Size: leaf}, {}}); err != nil || len(s) > 0 {
 		t.Errorf("Shares of disks of zeros = %+v, %v", s, err)
 	}
 	missing := blockstore.Root{ID: blockstore.ID{1}, Size: leaf}
-	if s, err := w.Shares(t.Context(), []blockstore.Root{missing}); err == nil {
+	if s, _, err := w.Shares(t.Context(), []blockstore.Root{missing}); err == nil {
 		t.Errorf("Shares of a disk that is not there = %+v", s)
 	}
-	other := blockstore.Root{ID: blockstore.ID{1}, Size: leaf, Domain: "arn:aws:kms:x"}
-	if s, err := w.Shares(t.Context(), []blockstore.Root{other}); err == nil {
-		t.Errorf("Shares of a disk of another domain = %+v", s)
+}
+
+// TestSharesWithoutKeys leaves out the disks whose key is away, and is exact about
+// the rest.
+func TestSharesWithoutKeys(t *testing.T) {
+	t.Parallel()
+	w, ring := keyedWorld(t, small())
+	var roots []blockstore.Root
+	for _, d := range []blockstore.Domain{keyA, "", keyB, keyA, "arn:aws:kms:none", keyB} {
+		if d == "arn:aws:kms:none" {
+			roots = append(roots, blockstore.Root{ID: blockstore.ID{1}, Size: leaf, Domain: d})
+			continue
+		}
+		roots = append(roots, mustCreate(t, w.Store, leaf, blockstore.Root{Domain: d}, write{0, pattern(uint64(len(roots))*8+7, block)}, write{block, pattern(15, block)}))
+	}
+	key, _ := ring.DomainKey(t.Context(), keyA)
+	ring.set(keyA, nil)
+	count := func() (map[string]int64, []int) {
+		shares, hidden, err := w.Shares(t.Context(), roots)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(map[string]int64)
+		for _, s := range shares {
+			got[fmt.Sprint(s.Disks)] = s.Blocks
+		}
+		return got, hidden
+	}
+	got, hidden := count()
+	if d := cmp.Diff(map[string]int64{"[1]": 2, "[2]": 1, "[2 5]": 1, "[5]": 1}, got); d != "" || fmt.Sprint(hidden) != "[0 3 4]" {
+		t.Errorf("hidden %v, shares (-want +got):\n%s", hidden, d)
+	}
+	ring.set(keyA, &key)
+	got, hidden = count()
+	if d := cmp.Diff(map[string]int64{"[0]": 1, "[0 3]": 1, "[3]": 1, "[1]": 2, "[2]": 1, "[2 5]": 1, "[5]": 1}, got); d != "" || fmt.Sprint(hidden) != "[4]" {
+		t.Errorf("with the key: hidden %v, shares (-want +got):\n%s", hidden, d)
 	}
 }
 
@@ -174,7 +207,7 @@ func TestSharesOfDomains(t *testing.T) {
 			mustCreate(t, w.Store, leaf, blockstore.Root{Domain: d}, write{0, pattern(7, 2*block)}),
 			mustCreate(t, w.Store, leaf, blockstore.Root{Domain: d}, write{0, pattern(7, 2*block)}, write{2 * block, pattern(15, block)}))
 	}
-	shares, err := w.Shares(t.Context(), roots)
+	shares, _, err := w.Shares(t.Context(), roots)
 	if err != nil {
 		t.Fatal(err)
 	}

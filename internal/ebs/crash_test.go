@@ -20,6 +20,7 @@ import (
 	"origami/disk"
 	"origami/internal/blockstore"
 	"origami/internal/ebs"
+	"origami/internal/kms"
 	"origami/internal/metadb"
 	"origami/internal/overlay"
 )
@@ -136,6 +137,7 @@ type client struct {
 	open      map[origami.VolumeID]*ebs.Volume
 	snapshots map[origami.SnapshotID]content // acknowledged
 	unsure    map[origami.SnapshotID]content // being deleted in a crash: there or not
+	keys      []string                       // of alice's
 	next      uint32
 	history   []string // what was done, for people
 }
@@ -310,13 +312,21 @@ func (c *client) newVolume() error {
 			spec.Snapshot, holds = snap, c.snapshots[id]
 		}
 	}
+	var wish ebs.Encryption
+	if key := c.rng.IntN(4); key < len(c.keys) {
+		wish = ebs.Encryption{Encrypted: new(bool), Key: c.keys[key]}
+		*wish.Encrypted = true
+	}
 	var v *origami.Volume
 	err = c.w.db.Update(context.Background(), func(tx *metadb.Tx) (err error) {
+		if spec.Secrecy, err = c.w.ebs.Restore(tx, alice, spec.Snapshot, wish); err != nil {
+			return err
+		}
 		v, err = c.w.ebs.NewVolume(tx, alice, spec)
 		return err
 	})
 	if err == nil {
-		c.note("volume %s holds %v", v.ID, holds)
+		c.note("volume %s with key %q holds %v", v.ID, v.KMSKey, holds)
 		c.volumes[v.ID] = modelOf(holds)
 	}
 	return err
@@ -364,6 +374,22 @@ func (c *client) check() error {
 	for id, m := range c.volumes {
 		if err := c.checkVolume(id, m); err != nil {
 			return fmt.Errorf("volume %s: %w", id, err)
+		}
+	}
+	return c.checkKeys()
+}
+
+// checkKeys finds every volume on a disk that is encrypted as it is.
+func (c *client) checkKeys() error {
+	held, err := c.w.ebs.Holdings(context.Background())
+	if err != nil {
+		return err
+	}
+	for _, h := range held {
+		for _, v := range h.Volumes {
+			if h.Root != (blockstore.Root{}) && string(h.Root.Domain) != v.KMSKey || v.Rekey != nil {
+				return fmt.Errorf("volume %s with key %q holds %v and is to be encrypted: %v", v.ID, v.KMSKey, h.Root, v.Rekey != nil)
+			}
 		}
 	}
 	return nil
@@ -426,7 +452,8 @@ func (c *client) checkVolume(id origami.VolumeID, m *volumeModel) error {
 // on, in calls as in tasks, and sometimes again while the service starts. Then
 // every snapshot that was acknowledged completes with the bytes of its instant,
 // every completed one is whole, and volumes hold what was flushed, or written
-// since.
+// since. Volumes and snapshots have keys, or none: in the end everything is
+// encrypted with its own.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	const sequences, crashes = 24, 14
@@ -450,6 +477,18 @@ func TestCrash(t *testing.T) {
 	t.Logf("%d crash points", points.Load())
 }
 
+// newKeys makes keys of alice's.
+func newKeys(w *world, n int) (arns []string, err error) {
+	for range n {
+		k, err := w.kms.CreateKey(context.Background(), kms.Access{Caller: alice}, kms.NewKey{})
+		if err != nil {
+			return nil, err
+		}
+		arns = append(arns, k.ARN())
+	}
+	return arns, nil
+}
+
 // crashes1 is one sequence of crashes.
 func crashes1(database string, rng *rand.Rand, crashes int) (points int, err error) {
 	fs, err := disks()
@@ -461,6 +500,9 @@ func crashes1(database string, rng *rand.Rand, crashes int) (points int, err err
 		return 0, err
 	}
 	c := newClient(rng, w)
+	if c.keys, err = newKeys(w, 2); err != nil {
+		return 0, err
+	}
 	for points < crashes {
 		w.barrier.shutAfter(rng.IntN(100))
 		if err := c.untilShut(); err != nil {

@@ -17,6 +17,8 @@ import (
 	"origami/internal/durable"
 	"origami/internal/durable/durabletest"
 	"origami/internal/ebs"
+	"origami/internal/keywrap/keyfile"
+	"origami/internal/kms"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
 	"origami/internal/task"
@@ -178,6 +180,7 @@ type world struct {
 	db      *metadb.DB
 	store   *blockstore.Store
 	ebs     *ebs.Service
+	kms     *kms.Service
 
 	bucket *dir.Bucket
 	stop   context.CancelFunc
@@ -233,15 +236,22 @@ func (w *world) open(database string) error {
 		return err
 	}
 	log := slog.New(slog.DiscardHandler)
+	top, err := keyfile.Open(filepath.Join(database, "root.key"))
+	if err != nil {
+		return err
+	}
+	if w.kms, err = kms.New(ctx, kms.Config{DB: w.db, Root: top, Regions: []origami.Region{region}}); err != nil {
+		return err
+	}
 	w.store, err = blockstore.Open(ctx, blockstore.Config{
-		Bucket: w.bucket, Index: ebs.Index{DB: w.db}, CacheBytes: 2 << 20, PackSize: 64 << 10, Logger: log,
+		Bucket: w.bucket, Index: ebs.Index{DB: w.db}, Keys: ebs.Keys{DB: w.db, KMS: w.kms}, CacheBytes: 2 << 20, PackSize: 64 << 10, Logger: log,
 	})
 	if err != nil {
 		return err
 	}
 	queue := task.New(w.db, task.Config{Logger: log})
 	w.ebs = ebs.New(ebs.Config{DB: w.db, Store: w.store, Queue: queue, Volumes: below{w.barrier, "volumes"}, Log: log,
-		Boot: rand.Text()}) // every start is after a crash of the system
+		KMS: w.kms, CopyEvery: 1, Boot: rand.Text()}) // every start is after a crash of the system
 	if err := w.ebs.Recover(ctx); err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ import (
 // GiB is the unit of volume sizes.
 const GiB = 1 << 30
 
-// Config is what a [Service] is built of. All fields but Log, Now and
-// Boot are required.
+// Config is what a [Service] is built of. DB, Store, Queue and Volumes are
+// required.
 type Config struct {
 	DB      *metadb.DB
 	Store   *blockstore.Store
@@ -39,6 +39,10 @@ type Config struct {
 	// means any number.
 	MaxVolumes int
 	Limits     Limits
+
+	// CopyEvery is how many bytes of data lie between the checkpoints of work
+	// that encrypts disks anew: what the block store thinks best if it is zero.
+	CopyEvery int64
 
 	// Boot names the run of the operating system, and must differ after it has
 	// crashed. The system is asked if it is empty.
@@ -61,7 +65,7 @@ type Service struct {
 	boot    string
 	keys    Keys
 
-	copyEvery int64 // bytes between the checkpoints of a copy; 0 for the store's choice
+	copyEvery int64
 
 	maxVolumes int
 	limits     Limits
@@ -85,6 +89,7 @@ func New(c Config) *Service {
 		log:        c.Log,
 		now:        c.Now,
 		boot:       c.Boot,
+		copyEvery:  c.CopyEvery,
 		maxVolumes: c.MaxVolumes,
 		keys:       Keys{DB: c.DB, KMS: c.KMS},
 		limits:     c.Limits,
@@ -104,6 +109,8 @@ func New(c Config) *Service {
 	c.Queue.Handle(taskCreate, task.Handler{Run: s.runCreate, Failed: s.createFailed, MaxAttempts: createAttempts})
 	// Files are not left behind for having been in use for long.
 	c.Queue.Handle(taskRemove, task.Handler{Run: s.runRemove, MaxAttempts: math.MaxInt})
+	// A key that cannot be used may be usable again.
+	c.Queue.Handle(taskRekey, task.Handler{Run: s.runRekey, MaxAttempts: math.MaxInt})
 	c.Queue.Handle(taskUpload, task.Handler{Run: s.runUpload, Failed: s.snapshotFailed})
 	c.Queue.Handle(taskUploadTimeout, task.Handler{Run: s.runUploadTimeout, MaxAttempts: math.MaxInt})
 	c.Queue.Handle(taskUploadDrop, task.Handler{Run: s.runUploadDrop, MaxAttempts: math.MaxInt})

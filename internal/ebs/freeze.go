@@ -173,6 +173,9 @@ func (s *Service) compact(ctx context.Context, region origami.Region, v *Volume,
 	if at.layer == 0 {
 		return nil
 	}
+	if err := s.rekey(ctx, region, v, rekeying{}); err != nil {
+		return err
+	}
 	frozen, err := v.Frozen(at.layer)
 	if err != nil {
 		return err

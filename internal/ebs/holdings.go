@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"origami"
 	"origami/disk"
@@ -13,79 +14,138 @@ import (
 )
 
 // Holding is a disk in the block store and what holds it there, in any region
-// and account.
+// and account. What is pending may hold several disks.
 type Holding struct {
 	Root      blockstore.Root
 	Snapshots []*origami.Snapshot
-	Volumes   []*origami.Volume // whose unwritten parts are read from it
+	Volumes   []*origami.Volume // whose unwritten parts are read from it, or will be
 }
 
-// Holdings lists all disks in the block store that something holds.
+// Holdings lists all disks in the block store that something holds, or will need
+// to become complete.
 func (s *Service) Holdings(ctx context.Context) ([]Holding, error) {
-	var list []Holding
-	at := make(map[blockstore.Root]int)
-	hold := func(label string) (*Holding, error) {
-		root, err := parseRoot(label)
-		if err != nil {
-			return nil, err
-		}
-		i, ok := at[root]
-		if !ok {
-			i = len(list)
-			at[root] = i
-			list = append(list, Holding{Root: root})
-		}
-		return &list[i], nil
-	}
+	h := holdings{at: make(map[blockstore.Root]int)}
 	err := s.db.View(ctx, func(tx *metadb.Tx) error {
-		for snap, err := range tx.AllSnapshots() {
-			if err != nil {
-				return err
-			}
-			root := snap.Root
-			switch {
-			case snap.State == origami.SnapshotPending && snap.Upload != nil:
-				root = snap.Upload.Base // until it has a root of its own
-			case snap.State != origami.SnapshotCompleted:
-				continue
-			}
-			h, err := hold(root)
-			if err != nil {
-				return err
-			}
-			h.Snapshots = append(h.Snapshots, snap)
-		}
+		rows := make(map[origami.VolumeID]bool)
 		for v, err := range tx.AllVolumes() {
 			if err != nil {
 				return err
 			}
-			h, err := s.holdBase(v, hold)
+			rows[v.ID] = true
+			if err := s.holdVolume(&h, v); err != nil {
+				return err
+			}
+		}
+		for snap, err := range tx.AllSnapshots() {
 			if err != nil {
 				return err
 			}
-			h.Volumes = append(h.Volumes, v)
+			if err := s.holdSnapshot(&h, snap, rows[snap.Volume]); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
-	return list, err
+	return h.list, err
 }
 
-// holdBase finds what a volume stands on now: its own state knows, once it was
-// opened.
-func (s *Service) holdBase(v *origami.Volume, hold func(string) (*Holding, error)) (*Holding, error) {
-	label, err := overlay.BaseOf(s.volumes, string(v.ID))
-	if errors.Is(err, fs.ErrNotExist) {
-		label, err = v.Base, nil
-	}
+// holdings collects disks.
+type holdings struct {
+	list []Holding
+	at   map[blockstore.Root]int
+}
+
+// of is the holding of the disk with a label.
+func (h *holdings) of(label string) (*Holding, error) {
+	root, err := parseRoot(label)
 	if err != nil {
 		return nil, err
 	}
-	return hold(label)
+	i, ok := h.at[root]
+	if !ok {
+		i = len(h.list)
+		h.at[root] = i
+		h.list = append(h.list, Holding{Root: root})
+	}
+	return &h.list[i], nil
 }
 
-// Shares divides what disks refer to by who refers to it; see
-// [blockstore.Store.Shares].
-func (s *Service) Shares(ctx context.Context, roots []blockstore.Root) ([]blockstore.Share, error) {
+// holdSnapshot adds the disks that a snapshot holds. A pending one of a volume
+// holds what the volume stands on, which the volume itself does while it has a
+// row.
+func (s *Service) holdSnapshot(h *holdings, snap *origami.Snapshot, volume bool) error {
+	var labels []string
+	pending := snap.State == origami.SnapshotPending
+	switch {
+	case snap.State == origami.SnapshotCompleted:
+		labels = []string{snap.Root}
+	case pending && snap.Upload != nil:
+		labels = []string{snap.Upload.Base} // until it has a root of its own
+	case pending && snap.Copy != nil:
+		labels = []string{snap.Copy.Root}
+		if snap.Copy.Part != "" {
+			labels = append(labels, snap.Copy.Part)
+		}
+	case pending && !volume && snap.Volume != origami.NoVolume:
+		label, err := overlay.BaseOf(s.volumes, string(snap.Volume))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		labels = []string{label}
+	}
+	for _, label := range labels {
+		to, err := h.of(label)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(to.Snapshots, snap) {
+			to.Snapshots = append(to.Snapshots, snap)
+		}
+	}
+	return nil
+}
+
+// holdVolume adds what a volume stands on now, which its own state knows once it
+// was opened, and what it will stand on when that is encrypted with its key.
+func (s *Service) holdVolume(h *holdings, v *origami.Volume) error {
+	label, err := s.baseOf(v)
+	if err != nil {
+		return err
+	}
+	labels := []string{label}
+	if v.Rekey != nil {
+		labels = append(labels, v.Rekey.From)
+		if v.Rekey.Part != "" {
+			labels = append(labels, v.Rekey.Part)
+		}
+	}
+	for _, label := range labels {
+		to, err := h.of(label)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(to.Volumes, v) {
+			to.Volumes = append(to.Volumes, v)
+		}
+	}
+	return nil
+}
+
+// baseOf is the label of what a volume stands on.
+func (s *Service) baseOf(v *origami.Volume) (string, error) {
+	label, err := overlay.BaseOf(s.volumes, string(v.ID))
+	if errors.Is(err, fs.ErrNotExist) {
+		return v.Base, nil
+	}
+	return label, err
+}
+
+// Shares divides what disks refer to by who refers to it, as far as their keys
+// can be had; see [blockstore.Store.Shares].
+func (s *Service) Shares(ctx context.Context, roots []blockstore.Root) (shares []blockstore.Share, hidden []int, err error) {
 	return s.store.Shares(ctx, roots)
 }
 

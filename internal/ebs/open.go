@@ -19,6 +19,7 @@ type device struct {
 	users int           // guarded by Service.mu; 0 while it closes or its files go
 	ready chan struct{} // closed when dev or err is set
 	gone  chan struct{} // closed when the slot is free
+	rekey chan struct{} // holds a token while the base is encrypted anew
 	dev   *overlay.Device
 	base  *blockstore.Image // what it first read from, for statistics; may be nil
 	err   error
@@ -75,7 +76,7 @@ func (s *Service) enter(id origami.VolumeID, users int) (*device, int) {
 	d, ok := s.open[id]
 	switch {
 	case !ok:
-		d = &device{id: id, users: users, ready: make(chan struct{}), gone: make(chan struct{})}
+		d = &device{id: id, users: users, ready: make(chan struct{}), gone: make(chan struct{}), rekey: make(chan struct{}, 1)}
 		s.open[id] = d
 		return d, first
 	case d.users > 0 && users > 0:

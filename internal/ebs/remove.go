@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"slices"
 
 	"origami"
 	"origami/internal/metadb"
@@ -74,7 +75,9 @@ func isGone(err error) bool {
 }
 
 // Recover removes the files of volumes that were deleted and that no task will
-// look after, and the logs of uploads that have ended or never begun. It is called once, before the queue runs and a volume is opened.
+// look after, and the logs of uploads that have ended or never begun; and it has
+// volumes encrypted with their own key for which no task does it. It is called
+// once, before the queue runs and a volume is opened.
 func (s *Service) Recover(ctx context.Context) error {
 	names, err := s.volumes.List(".")
 	if err != nil {
@@ -82,19 +85,26 @@ func (s *Service) Recover(ctx context.Context) error {
 	}
 	kept := make(map[string]bool)
 	uploads := make(map[origami.SnapshotID]bool)
+	var foreign []*origami.Volume
 	err = s.db.View(ctx, func(tx *metadb.Tx) error {
 		for v, err := range tx.AllVolumes() {
 			if err != nil {
 				return err
 			}
 			kept[string(v.ID)] = true
+			if s.standsForeign(v) {
+				foreign = append(foreign, v)
+			}
 		}
 		for t, err := range tx.UnfinishedTasks() {
 			if err != nil {
 				return err
 			}
-			if t.Kind == taskRemove {
+			switch t.Kind {
+			case taskRemove:
 				kept[t.Resource] = true
+			case taskRekey:
+				foreign = slices.DeleteFunc(foreign, func(v *origami.Volume) bool { return string(v.ID) == t.Resource })
 			}
 		}
 		for snap, err := range tx.AllSnapshots() {
@@ -104,6 +114,17 @@ func (s *Service) Recover(ctx context.Context) error {
 			if snap.State == origami.SnapshotPending {
 				kept[string(snap.Volume)] = true // until the start after its end
 				uploads[snap.ID] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = s.db.Update(ctx, func(tx *metadb.Tx) error {
+		for _, v := range foreign {
+			if err := s.queueRekey(tx, v); err != nil {
+				return err
 			}
 		}
 		return nil

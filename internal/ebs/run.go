@@ -58,12 +58,17 @@ func (s *Service) runSnapshot(ctx context.Context, run *task.Run) error {
 // storeSnapshot puts what a pending snapshot froze into the store and
 // completes it.
 func (s *Service) storeSnapshot(ctx context.Context, run *task.Run, v *Volume, snap *origami.Snapshot) (blockstore.Root, error) {
+	progress := s.snapshotProgress(ctx, run, snap)
+	half := func(done, total int64) { progress(done, 2*total) } // the rest is what changed
+	if err := s.rekey(ctx, snap.Region, v, rekeying{progress: half}); err != nil {
+		return blockstore.Root{}, err
+	}
 	frozen, err := v.Frozen(overlay.LayerID(snap.Layer))
 	if err != nil {
 		return blockstore.Root{}, fmt.Errorf("find what %s froze: %w", snap.ID, err)
 	}
 	defer frozen.Close()
-	root, err := s.storeFrozen(ctx, frozen, blockstore.Domain(snap.KMSKey), s.snapshotProgress(ctx, run, snap))
+	root, err := s.storeFrozen(ctx, frozen, blockstore.Domain(snap.KMSKey), progress)
 	if err != nil {
 		return blockstore.Root{}, err
 	}
@@ -71,25 +76,17 @@ func (s *Service) storeSnapshot(ctx context.Context, run *task.Run, v *Volume, s
 }
 
 // storeFrozen writes what a frozen volume changed into the block store and returns
-// the root of the whole, which is in a domain: if the volume stood on the content
-// of a snapshot in another one, that is encrypted anew first.
+// the root of the whole, which is in a domain. So must be what the volume stands
+// on; see rekey.
 func (s *Service) storeFrozen(ctx context.Context, f *overlay.Frozen, d blockstore.Domain, progress func(done, total int64)) (blockstore.Root, error) {
 	base, err := parseRoot(f.Base())
 	if err != nil {
 		return blockstore.Root{}, err
 	}
-	switch {
-	case base == blockstore.Root{}:
-		base.Domain = d
-	case base.Domain != d:
-		base, err = s.store.Copy(ctx, base, d, blockstore.CopyOptions{Progress: func(done, total int64) error {
-			progress(done, 2*total) // the rest is what changed
-			return nil
-		}})
-		if err != nil {
-			return blockstore.Root{}, err
-		}
+	if foreign(base, d) {
+		return blockstore.Root{}, fmt.Errorf("the volume of domain %q stands on a disk of %q", d, base.Domain)
 	}
+	base.Domain = d
 	w, err := s.store.NewWriter(f.Size(), base)
 	if err != nil {
 		return blockstore.Root{}, err

@@ -17,6 +17,7 @@ const (
 	taskFastRestore = "ebs.fastrestore" // move a fast restore to its next state
 
 	taskCreate = "ebs.create" // make the files of a new volume
+	taskRekey  = "ebs.rekey"  // encrypt what a volume began with by its own key
 	taskRemove = "ebs.remove" // remove the files of a deleted volume
 )
 

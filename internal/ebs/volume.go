@@ -64,8 +64,19 @@ func (s *Service) NewVolume(tx *metadb.Tx, who origami.Caller, spec VolumeSpec) 
 		v.State = origami.VolumeInUse
 		v.Attachments = []origami.Attachment{*spec.Attach}
 	}
+	root, err := parseRoot(v.Base)
+	if err != nil {
+		return nil, err
+	}
+	rekey := v.Encrypted && v.Fault == "" && foreign(root, blockstore.Domain(v.KMSKey))
+	if rekey {
+		v.Rekey = &origami.VolumeRekey{From: v.Base}
+	}
 	if err := tx.PutVolume(v); err != nil {
 		return nil, err
+	}
+	if rekey {
+		return v, s.queueRekey(tx, v)
 	}
 	return v, nil
 }

@@ -113,6 +113,10 @@ func wireVolumeStatus(v *origami.Volume) ec2api.VolumeStatusItem {
 		VolumeId:           text(v.ID),
 		VolumeStatus:       info,
 	}
+	if r := v.Rekey; r != nil {
+		// What the volume began with is being encrypted with its key.
+		out.InitializationStatusDetails = &ec2api.InitializationStatusDetails{InitializationType: text("default"), Progress: ptr(int64(r.Progress))}
+	}
 	for _, a := range v.Attachments {
 		out.AttachmentStatuses = append(out.AttachmentStatuses, ec2api.VolumeStatusAttachmentStatus{
 			InstanceId: text(a.Instance), IoPerformance: text(ioPerformance(v)),

@@ -12,7 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"origami"
+	"origami/internal/ami"
 	"origami/internal/kms"
+	"origami/internal/metadb"
 )
 
 // key makes a customer key of the account, which other accounts may use if they
@@ -494,4 +496,161 @@ func described(err error) string {
 		return ""
 	}
 	return describe(err)
+}
+
+// TestRekeyed disables the key of a snapshot that other volumes were made of: once
+// they are encrypted with their own keys that does not matter any more.
+//
+//origami:proves CreateVolume RunInstances DescribeVolumeStatus S84
+func TestRekeyed(t *testing.T) {
+	t.Parallel()
+	i := open(t)
+	i.expected = "key"
+	owners, given := i.a.newKey(t, home, i.b), i.b.newKey(t, home)
+	managed := i.b.managedKey(t, home)
+	snap := i.a.encrypted(t, home, "disk", owners)
+	do(t, i.a.ModifySnapshotAttribute, &ec2.ModifySnapshotAttributeInput{SnapshotId: &snap, OperationType: "add", UserIds: []string{string(i.b.id)}})
+	img := i.a.register(t, i.a.Client, "image", snap)
+	do(t, i.a.ModifyImageAttribute, &ec2.ModifyImageAttributeInput{ImageId: &img, LaunchPermission: &types.LaunchPermissionModifications{Add: []types.LaunchPermission{{UserId: p(string(i.b.id))}}}})
+
+	keys := map[string]string{} // by volume
+	for _, in := range []*ec2.CreateVolumeInput{
+		{AvailabilityZone: p(string(home) + "a"), SnapshotId: &snap},
+		{AvailabilityZone: p(string(home) + "a"), SnapshotId: &snap, Encrypted: p(true), KmsKeyId: &given},
+	} {
+		v := do(t, i.b.CreateVolume, in)
+		keys[*v.VolumeId] = *v.KmsKeyId
+	}
+	vm := do(t, i.b.RunInstances, &ec2.RunInstancesInput{ImageId: &img, InstanceType: "t3.micro", MinCount: p(int32(1)), MaxCount: p(int32(1))}).Instances[0].InstanceId
+	await(t, "the instance", func() bool {
+		got := do(t, i.b.DescribeInstances, &ec2.DescribeInstancesInput{InstanceIds: []string{*vm}}).Reservations[0].Instances[0]
+		if len(got.BlockDeviceMappings) == 1 {
+			keys[*got.BlockDeviceMappings[0].Ebs.VolumeId] = managed
+		}
+		return got.State.Name == "running"
+	})
+	if len(keys) != 3 {
+		t.Fatalf("volumes %v", keys)
+	}
+	for id, key := range keys {
+		i.a.i.rekeyed(t, id)
+		status := do(t, i.b.DescribeVolumeStatus, &ec2.DescribeVolumeStatusInput{VolumeIds: []string{id}}).VolumeStatuses[0]
+		if d := status.InitializationStatusDetails; d != nil {
+			t.Errorf("%s is initialized, and still shows %+v", id, d)
+		}
+		if got := i.b.volume(t, id); *got.KmsKeyId != key {
+			t.Errorf("%s has key %s, want %s", id, *got.KmsKeyId, key)
+		}
+	}
+	do(t, i.b.StopInstances, &ec2.StopInstancesInput{InstanceIds: []string{*vm}})
+	if err := i.kms.DisableKey(t.Context(), kms.Access{Caller: i.a.caller(home)}, owners); err != nil {
+		t.Fatal(err)
+	}
+	for id := range keys {
+		i.b.write(t, id, 1<<20, "written")
+		got := copied(t, i.b.Client, *do(t, i.b.CreateSnapshot, &ec2.CreateSnapshotInput{VolumeId: &id}).SnapshotId)
+		if got.State != "completed" || !i.b.begins(t, home, *got.SnapshotId, "disk") {
+			t.Errorf("%s without the key of what it began with: its snapshot is %s: %v", id, got.State, got.StateMessage)
+		}
+	}
+	await(t, "the stop", func() bool {
+		got := do(t, i.b.DescribeInstances, &ec2.DescribeInstancesInput{InstanceIds: []string{*vm}}).Reservations[0].Instances[0]
+		return got.State.Name == "stopped"
+	})
+	do(t, i.b.StartInstances, &ec2.StartInstancesInput{InstanceIds: []string{*vm}})
+	await(t, "the start", func() bool {
+		got := do(t, i.b.DescribeInstances, &ec2.DescribeInstancesInput{InstanceIds: []string{*vm}}).Reservations[0].Instances[0]
+		return got.State.Name == "running"
+	})
+}
+
+// TestRekeyShown shows how far the encryption of a volume is.
+//
+//origami:proves DescribeVolumeStatus
+func TestRekeyShown(t *testing.T) {
+	t.Parallel()
+	i := open(t)
+	v := do(t, i.a.CreateVolume, &ec2.CreateVolumeInput{AvailabilityZone: p(string(home) + "a"), Size: p(int32(1))})
+	err := i.db.Update(t.Context(), func(tx *metadb.Tx) error {
+		_, err := tx.UpdateVolume(home, origami.VolumeID(*v.VolumeId), func(v *origami.Volume) error {
+			v.Rekey = &origami.VolumeRekey{Progress: 42}
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := do(t, i.a.DescribeVolumeStatus, &ec2.DescribeVolumeStatusInput{VolumeIds: []string{*v.VolumeId}}).VolumeStatuses[0]
+	if d := status.InitializationStatusDetails; d == nil || *d.Progress != 42 || d.InitializationType != types.InitializationTypeDefault {
+		t.Errorf("initialization: %+v, want 42 %%", d)
+	}
+}
+
+// rekeyed waits until what a volume began with is encrypted with its own key.
+func (i *installation) rekeyed(t *testing.T, id string) {
+	t.Helper()
+	await(t, "the volume is encrypted with its own key", func() bool {
+		var v *origami.Volume
+		err := i.db.View(t.Context(), func(tx *metadb.Tx) (err error) {
+			v, err = tx.Volume(home, metadb.System, origami.VolumeID(id))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Rekey == nil
+	})
+}
+
+// TestUsageWithoutKeys counts what it can while keys are disabled.
+func TestUsageWithoutKeys(t *testing.T) {
+	t.Parallel()
+	i := open(t)
+	key, other := i.a.newKey(t, home), i.a.newKey(t, home)
+	plain, hidden, shown := i.a.snapshot(t, home, "one"), i.a.encrypted(t, home, "two", key), i.a.encrypted(t, home, "three", other)
+	img := i.a.register(t, i.a.Client, "image", hidden)
+	usage := func() *ami.Usage {
+		u, err := i.images.Usage(t.Context(), i.db, i.a.caller(home))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	before := usage()
+	if len(before.Unreadable) > 0 {
+		t.Errorf("unreadable before: %v", before.Unreadable)
+	}
+	if err := i.kms.DisableKey(t.Context(), kms.Access{Caller: i.a.caller(home)}, key); err != nil {
+		t.Fatal(err)
+	}
+	after := usage()
+	if len(after.Unreadable) != 1 || string(after.Unreadable[0]) != hidden {
+		t.Errorf("unreadable: %v, want %s", after.Unreadable, hidden)
+	}
+	var lost int64
+	for n, s := range after.Snapshots {
+		was := before.Snapshots[n]
+		switch string(s.ID) {
+		case hidden:
+			lost = was.Stored
+			if !s.Unreadable || s.Stored != 0 || s.Unique != 0 || s.Logical != was.Logical {
+				t.Errorf("the hidden snapshot: %+v", s)
+			}
+		case plain, shown:
+			if s.Unreadable || s.Bytes != was.Bytes || s.Stored == 0 {
+				t.Errorf("%s: %+v, was %+v", s.ID, s.Bytes, was.Bytes)
+			}
+		}
+	}
+	if after.Account.Stored != before.Account.Stored-lost || lost == 0 || after.Referenced != before.Referenced-lost {
+		t.Errorf("account %+v, was %+v with %d bytes hidden", after.Account, before.Account, lost)
+	}
+	if !after.Images[0].Unreadable {
+		t.Errorf("image %+v", after.Images[0])
+	}
+	d, err := i.images.Deleting(t.Context(), i.db, i.a.caller(home), []origami.ImageID{origami.ImageID(img)}, []origami.SnapshotID{origami.SnapshotID(plain)})
+	if err != nil || len(d.Unreadable) != 1 || string(d.Unreadable[0]) != hidden || d.Freed == 0 {
+		t.Errorf("deleting: %+v, %v", d, err)
+	}
 }

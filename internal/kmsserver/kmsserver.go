@@ -56,7 +56,7 @@ var statuses = map[origami.Code]int{
 // WriteError writes the error document of KMS.
 func (h *Handler) WriteError(w http.ResponseWriter, _ string, e *origami.Error) {
 	code := e.Code
-	if code == origami.CodeInternalError {
+	if code == origami.CodeInternalError || code == origami.CodeInsufficientVolumeCapacity {
 		code = kms.CodeInternal
 	}
 	status := http.StatusBadRequest

@@ -14,6 +14,8 @@ type dialect struct {
 	// conflict tells errors after which a transaction is begun again, and
 	// duplicate those of them that say a unique key is taken.
 	conflict, duplicate func(error) bool
+	// full tells errors of a disk that has no space left.
+	full func(error) bool
 	// rebind puts the engine's parameter marks in place of "?".
 	rebind func(string) string
 	// ddl puts the engine's words into a migration.

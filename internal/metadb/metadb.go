@@ -19,6 +19,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -107,7 +108,8 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // nothing happens and fn's error is returned. Transactions are serializable:
 // what fn read is still true when it commits. When the engine finds a conflict
 // the transaction is begun again, so fn may run more than once and must do
-// nothing but read and write through its Tx.
+// nothing but read and write through its Tx. The error of a database whose disk is
+// full wraps syscall.ENOSPC.
 //
 // fn must not call Update or View of the same database: on SQLite, where one
 // transaction writes at a time, that would wait for itself.
@@ -152,6 +154,9 @@ func (db *DB) retry(ctx context.Context, f func() error) error {
 	duplicates := 0
 	for n := 1; ; n++ {
 		err := f()
+		if err != nil && db.dialect.full(err) {
+			return fmt.Errorf("%w: %w", syscall.ENOSPC, err) // as the system says it of files
+		}
 		if err == nil || n == maxAttempts || !db.dialect.conflict(err) {
 			return err
 		}

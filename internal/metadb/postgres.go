@@ -27,6 +27,7 @@ var postgresDialect = &dialect{
 		return false
 	},
 	duplicate:  func(err error) bool { return sqlState(err) == "23505" },
+	full:       func(err error) bool { return sqlState(err) == "53100" },
 	rebind:     numbered,
 	ddl:        postgresDDL,
 	forUpdate:  " FOR UPDATE",

@@ -26,6 +26,10 @@ var sqliteDialect = &dialect{
 		return primary == sqlite3.SQLITE_BUSY || primary == sqlite3.SQLITE_LOCKED
 	},
 	duplicate: func(error) bool { return false },
+	full: func(err error) bool {
+		var e *sqlite.Error
+		return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE)
+	},
 	rebind:    func(q string) string { return q },
 	ddl:       func(q string) string { return q },
 	objectOf:  "json_group_object",

@@ -154,3 +154,49 @@ func (d *Device) rebase(id LayerID, label string, img disk.Image) error {
 	old.release()
 	return nil
 }
+
+// ReplaceBase puts the volume on another base, which holds the same disk as the
+// one with the label from. Layers stay as they are, and reads and writes go on
+// meanwhile. If the volume stands on something else by now, ReplaceBase does
+// nothing. Who owns img, and what an error means, is as with Rebase.
+func (d *Device) ReplaceBase(from, label string, img disk.Image) error {
+	d.admin.Lock()
+	defer d.admin.Unlock()
+	if err := d.replaceBase(from, label, img); err != nil {
+		return fmt.Errorf("replace base of volume %s: %w", d.dir, err)
+	}
+	return nil
+}
+
+func (d *Device) replaceBase(from, label string, img disk.Image) error {
+	if err := checkLabel(label); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	old := d.view
+	d.mu.Unlock()
+	switch {
+	case old == nil:
+		return ErrClosed
+	case from == "" || label == "" || img == nil:
+		return errors.New("a base of zeros cannot be replaced, nor replace another")
+	case old.label() != from:
+		_ = img.Close() // not needed, and never written to
+		return nil
+	case img.Size() != old.base.img.Size():
+		return fmt.Errorf("base of %d bytes in place of one of %d", img.Size(), old.base.img.Size())
+	}
+	if err := d.broken(); err != nil {
+		return err
+	}
+	if err := d.stateOf(label, old.layers).write(d.fsys, d.dir); err != nil {
+		return err
+	}
+	v := &view{d: d, base: &base{label: label, img: img}, layers: old.layers, refs: 1}
+	d.mu.Lock()
+	d.view = v
+	v.hold()
+	d.mu.Unlock()
+	old.release() // closes its base, once the last reader is gone
+	return nil
+}

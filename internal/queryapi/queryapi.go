@@ -57,12 +57,15 @@ func (a *API) WriteAnswer(w http.ResponseWriter, operation, request string, out 
 
 // WriteError writes an error document with the status of the error.
 func (a *API) WriteError(w http.ResponseWriter, request string, e *origami.Error) {
-	status := e.Status()
+	status, code := e.Status(), e.Code
+	if code == origami.CodeInsufficientVolumeCapacity {
+		code = "InternalFailure" // that of EC2 is none of theirs
+	}
 	w.Header().Set("Content-Type", awsquery.ContentType)
 	w.WriteHeader(status)
 	// An error of the writer means that the client is gone.
 	_ = awsquery.Query.EncodeError(w, awsquery.ErrorResponse{
-		Code: string(e.Code), Message: e.Message, RequestID: request, Namespace: a.Namespace,
+		Code: string(code), Message: e.Message, RequestID: request, Namespace: a.Namespace,
 		Receiver: status >= http.StatusInternalServerError,
 	})
 }

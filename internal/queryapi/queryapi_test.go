@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 
 	"origami"
@@ -68,6 +69,7 @@ func TestWriteError(t *testing.T) {
 	}{
 		{origami.Errorf(queryapi.CodeValidation, "a < b"), 400, "<Type>Sender</Type><Code>ValidationError</Code><Message>a &lt; b</Message>"},
 		{origami.Errorf(origami.CodeAuthFailure, "no").Because(origami.ReasonCredentials), 401, "<Type>Sender</Type><Code>AuthFailure</Code>"},
+		{origami.Full(syscall.ENOSPC), 500, "<Type>Receiver</Type><Code>InternalFailure</Code><Message>There is no space left"},
 		{origami.Errorf(origami.CodeInternalError, "no"), 500, "<Type>Receiver</Type><Code>InternalError</Code>"},
 	} {
 		w := httptest.NewRecorder()

@@ -155,7 +155,7 @@ const maxMessage = 256
 // WriteError writes the error document of REST-JSON services.
 func (h *Handler) WriteError(w http.ResponseWriter, _ string, e *origami.Error) {
 	code := e.Code
-	if code == origami.CodeInternalError {
+	if code == origami.CodeInternalError || code == origami.CodeInsufficientVolumeCapacity {
 		code = codeInternal
 	}
 	status, ok := statuses[code]

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,6 +193,7 @@ func TestErrors(t *testing.T) {
 		"quota":   {origami.Errorf(origami.CodeServiceQuotaException, "no"), 402, "ServiceQuotaExceededException", `{"Message":"no"}`},
 		"of EC2": {origami.Errorf(origami.CodeInvalidParameterValue, "bad"), 400, "ValidationException",
 			`{"Message":"bad","Reason":"INVALID_PARAMETER_VALUE"}`},
+		"full":     {origami.Full(syscall.ENOSPC), 500, "InternalServerException", `{"Message":"` + origami.Full(syscall.ENOSPC).Message + `"}`},
 		"internal": {errors.New("secret"), 500, "InternalServerException", `{"Message":"An internal error has occurred"}`},
 		"long": {origami.Errorf(origami.CodeConflictException, "%s", strings.Repeat("é", 300)), 409, "ConflictException",
 			`{"Message":"` + strings.Repeat("é", 126) + `..."}`},

@@ -132,7 +132,7 @@ func TestFailed(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if job := ended(t, db, add(t, db, q, "full"), origami.TaskFailed); job.Reason != "There is no space left on the disk of the service. Try again when there is." {
+		if job := ended(t, db, add(t, db, q, "full"), origami.TaskFailed); job.Reason != "There is no space left on the disk of the service. Make room on the file system of its data directory, then try again." {
 			t.Errorf("full: got reason %q", job.Reason)
 		}
 		for _, kind := range []string{"internal", "panic"} {
