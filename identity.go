@@ -33,7 +33,10 @@ type Identity struct {
 	// Of roles only.
 	Description string
 	Trust       string // policy document about who may assume it
-	MaxSession  time.Duration
+	// TrustIDs are the unique IDs of users and roles that Trust named when it
+	// was written, by their ARNs.
+	TrustIDs   map[string]string
+	MaxSession time.Duration
 }
 
 // ARN names the identity.

@@ -75,7 +75,8 @@ type KMSKey struct {
 	Description string
 	State       KMSKeyState
 	Created     time.Time
-	Policy      string // JSON
+	PolicyIDs   map[string]string // unique IDs of users and roles that Policy named when it was written, by ARN
+	Policy      string            // JSON
 	Tags        Tags
 
 	// DeletionDays is how long its deletion waits, and Deletion when it comes:
@@ -132,16 +133,19 @@ func (a *KMSAlias) ARN() string {
 
 // KMSGrant allows a principal operations with one KMS key.
 type KMSGrant struct {
-	ID         string // 64 hex digits
-	Region     Region
-	Owner      AccountID // of the key
-	Key        KMSKeyID
-	Name       string
-	Grantee    string    // ARN of the principal that it allows
-	Retiring   string    // ARN of a principal that may retire it, or ""
-	Issuer     AccountID // account that made it
-	Operations []string
-	Created    time.Time
+	ID       string // 64 hex digits
+	Region   Region
+	Owner    AccountID // of the key
+	Key      KMSKeyID
+	Name     string
+	Grantee  string    // ARN of the principal that it allows
+	Retiring string    // ARN of a principal that may retire it, or ""
+	Issuer   AccountID // account that made it
+	// PrincipalIDs are the unique IDs of users and roles that the grant named
+	// when it was made, by ARN.
+	PrincipalIDs map[string]string
+	Operations   []string
+	Created      time.Time
 
 	// ContextSubset and ContextEquals are constraints on the encryption
 	// context; nil for none.

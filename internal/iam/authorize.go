@@ -216,7 +216,7 @@ func (p *principal) request(tx *metadb.Tx, action string, r Resource) (*policy.R
 		keys[k] = slices.Clip(v)
 	}
 	who := p.who
-	me := policy.Principal{Account: string(who.Account), ARN: who.ARN}
+	me := policy.Principal{Account: string(who.Account), ARN: who.ARN, ID: who.UserID}
 	keys.Set("aws:PrincipalAccount", string(who.Account))
 	keys.Set("aws:userid", who.UserID)
 	kind, arn := "Account", who.ARN

@@ -116,23 +116,36 @@ func setRole(tx *metadb.Tx, i *origami.Identity, description *string, longest *t
 	if err != nil {
 		return err
 	}
-	i.Trust = *trust
-	return checkPrincipals(tx, d)
+	ids, nobody, err := tx.PrincipalIDs(d.ARNs())
+	if err != nil {
+		return err
+	}
+	if nobody != "" {
+		// A name that means nobody would mean whoever takes it later.
+		return origami.Errorf(codeMalformed, "Invalid principal in policy: \"AWS\":\"%s\"", nobody)
+	}
+	i.Trust, i.TrustIDs = *trust, ids
+	return nil
 }
 
-// checkPrincipals checks that whom a document names is there. A name that
-// means nobody would mean whoever takes it later.
-func checkPrincipals(tx *metadb.Tx, d *policy.Document) error {
-	for _, arn := range d.ARNs() {
-		ok, err := tx.PrincipalExists(arn)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return origami.Errorf(codeMalformed, "Invalid principal in policy: \"AWS\":\"%s\"", arn)
-		}
+// showTrust makes a role's trust policy name principals as they are called now,
+// and by their unique IDs if they are gone. It is for showing, not for keeping.
+func showTrust(tx *metadb.Tx, i *origami.Identity) error {
+	names, err := tx.PrincipalNames(i.TrustIDs)
+	if err != nil {
+		return err
 	}
-	return nil
+	i.Trust, err = policy.Rename(i.Trust, names)
+	return err
+}
+
+// trustOf reads a role's trust policy.
+func trustOf(i *origami.Identity) (*policy.Document, error) {
+	d, err := parse(i.Trust, policy.Trust)
+	if err != nil {
+		return nil, err
+	}
+	return d.Bound(i.TrustIDs), nil
 }
 
 // parse reads a policy document; what it refuses is MalformedPolicyDocument.
@@ -166,10 +179,15 @@ func identity(tx *metadb.Tx, account origami.AccountID, kind origami.IdentityKin
 func (s *Service) Identity(ctx context.Context, account origami.AccountID, kind origami.IdentityKind, name string) (*origami.Identity, error) {
 	var i *origami.Identity
 	err := s.db.View(ctx, func(tx *metadb.Tx) (err error) {
-		i, err = identity(tx, account, kind, name)
-		return err
+		if i, err = identity(tx, account, kind, name); err != nil {
+			return err
+		}
+		return showTrust(tx, i)
 	})
-	return i, err
+	if err != nil {
+		return nil, err
+	}
+	return i, nil
 }
 
 // Identities lists the users, groups or roles of an account whose path begins
@@ -178,12 +196,19 @@ func (s *Service) Identities(ctx context.Context, account origami.AccountID, kin
 	var out []*origami.Identity
 	err := s.db.View(ctx, func(tx *metadb.Tx) error {
 		all, err := tx.Identities(account, kind)
-		for _, i := range all {
-			if strings.HasPrefix(i.Path, prefix) {
-				out = append(out, i)
-			}
+		if err != nil {
+			return err
 		}
-		return err
+		for _, i := range all {
+			if !strings.HasPrefix(i.Path, prefix) {
+				continue
+			}
+			if err := showTrust(tx, i); err != nil {
+				return err
+			}
+			out = append(out, i)
+		}
+		return nil
 	})
 	return out, err
 }

@@ -38,7 +38,7 @@ func (s *Service) AssumeForInstance(ctx context.Context, role string, i *origami
 		if err != nil {
 			return err
 		}
-		trust, err := parse(r.Trust, policy.Trust)
+		trust, err := trustOf(r)
 		if err != nil {
 			return err
 		}

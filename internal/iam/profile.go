@@ -63,8 +63,10 @@ func withRole(tx *metadb.Tx, p *origami.InstanceProfile) (Profile, error) {
 		return out, nil
 	}
 	var err error
-	out.Role, err = tx.IdentityByID(p.Role)
-	return out, err
+	if out.Role, err = tx.IdentityByID(p.Role); err != nil {
+		return out, err
+	}
+	return out, showTrust(tx, out.Role)
 }
 
 // InstanceProfile is the instance profile of that name, or NoSuchEntity.

@@ -139,7 +139,7 @@ func assumable(tx *metadb.Tx, p *principal, spec AssumeSpec) (*origami.Identity,
 	for k, v := range role.Tags {
 		resource.Keys.Set("aws:ResourceTag/"+k, v)
 	}
-	trust, err := parse(role.Trust, policy.Trust)
+	trust, err := trustOf(role)
 	if err != nil {
 		return nil, err
 	}

@@ -92,10 +92,12 @@ func (s *Service) authorize(tx *metadb.Tx, a Access, q ask) error {
 	if err := s.checkTokens(a.Caller.Region, a.GrantTokens); err != nil {
 		return err
 	}
+	s.tell(a.Caller, q.key)
 	doc, err := policy.Parse(q.key.Policy, policy.Resource)
 	if err != nil {
 		return fmt.Errorf("read the policy of %s: %w", q.key.ARN(), err)
 	}
+	doc = doc.Bound(q.key.PolicyIDs)
 	var own *policy.Document
 	if a.Caller.Account == q.key.Owner {
 		own = doc

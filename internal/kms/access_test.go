@@ -3,6 +3,7 @@ package kms_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"origami"
@@ -168,4 +169,62 @@ func codeOf(e *origami.Error) origami.Code {
 		return ""
 	}
 	return e.Code
+}
+
+// TestPolicyIsOfWhoWasNamed deletes a user whom the policy of a key and a grant
+// name: who takes the name does not take the place.
+func TestPolicyIsOfWhoWasNamed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := t.Context()
+	ann, boss := user(alice, "ann"), root(alice, east)
+	statements := func(principal string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + boss.Caller.ARN + `"},"Action":"kms:*","Resource":"*"},
+			{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":"kms:Encrypt","Resource":"*"}]}`
+	}
+	k := r.create(boss, kms.NewKey{Policy: statements(ann.Caller.ARN)})
+	_, _, err := r.CreateGrant(ctx, boss, kms.NewGrant{Key: string(k.ID), Grantee: ann.Caller.ARN, Retiring: ann.Caller.ARN, Operations: []string{"DescribeKey"}})
+	wantCode(t, "create grant", err, "")
+	use := func(who kms.Access, code origami.Code) {
+		t.Helper()
+		_, err := r.Encrypt(ctx, who, k.ARN(), []byte("x"), nil)
+		wantCode(t, "by the policy", err, code)
+		_, _, err = r.DescribeKey(ctx, who, k.ARN())
+		wantCode(t, "by the grant", err, code)
+	}
+	grantees := func(f kms.GrantFilter) (out []string) {
+		t.Helper()
+		found, _, err := r.ListGrants(ctx, boss, string(k.ID), f, "", 10)
+		wantCode(t, "list grants", err, "")
+		for _, g := range found {
+			out = append(out, g.Grantee+" "+g.Retiring)
+		}
+		return out
+	}
+	use(ann, "")
+	if got, want := grantees(kms.GrantFilter{Grantee: ann.Caller.ARN}), []string{ann.Caller.ARN + " " + ann.Caller.ARN}; !slices.Equal(got, want) {
+		t.Errorf("got grants %v, want %v", got, want)
+	}
+	other := ann
+	other.Caller.UserID = "AIDAANOTHER"
+	r.update(func(tx *metadb.Tx) error {
+		return errors.Join(tx.DeleteIdentity(ann.Caller.UserID), tx.PutIdentity(&origami.Identity{
+			ID: other.Caller.UserID, Account: alice, Kind: origami.KindUser, Path: "/", Name: "ann", Created: r.now,
+		}))
+	})
+	use(other, kms.CodeAccessDenied)
+	got, err := r.GetKeyPolicy(ctx, boss, string(k.ID), "")
+	if want := statements(ann.Caller.UserID); got != want || err != nil {
+		t.Errorf("got policy %s, %v, want %s", got, err, want)
+	}
+	if got, want := grantees(kms.GrantFilter{}), []string{ann.Caller.UserID + " " + ann.Caller.UserID}; !slices.Equal(got, want) {
+		t.Errorf("got grants %v, want %v", got, want)
+	}
+	if got := grantees(kms.GrantFilter{Grantee: ann.Caller.ARN}); len(got) != 0 {
+		t.Errorf("got grants %v of another of the name", got)
+	}
+	wantCode(t, "naming who is gone", r.PutKeyPolicy(ctx, boss, string(k.ID), "", got, false), kms.CodeMalformedPolicy)
+	wantCode(t, "naming the other", r.PutKeyPolicy(ctx, boss, string(k.ID), "", statements(ann.Caller.ARN), false), "")
+	_, err = r.Encrypt(ctx, other, k.ARN(), []byte("x"), nil)
+	wantCode(t, "the other", err, "")
 }

@@ -145,39 +145,46 @@ func checkGrant(tx *metadb.Tx, g *origami.KMSGrant) error {
 		if principal == "" {
 			continue
 		}
-		if err := checkPrincipal(tx, principal); err != nil {
+		id, err := checkPrincipal(tx, principal)
+		if err != nil {
 			return err
+		}
+		if id != "" {
+			if g.PrincipalIDs == nil {
+				g.PrincipalIDs = make(map[string]string)
+			}
+			g.PrincipalIDs[principal] = id
 		}
 	}
 	return nil
 }
 
-// checkPrincipal checks that an ARN is of a principal that exists.
-func checkPrincipal(tx *metadb.Tx, arn string) error {
+// checkPrincipal checks that an ARN is of a principal that exists, and returns
+// its unique ID, "" of an account.
+func checkPrincipal(tx *metadb.Tx, arn string) (string, error) {
 	bad := origami.Errorf(CodeInvalidARN, "ARN does not refer to a valid principal: %s", quote(arn))
 	part := strings.SplitN(arn, ":", 6)
 	if len(part) != 6 || part[0] != "arn" || part[1] != "aws" || part[3] != "" || !accountNumber(part[4]) || strings.ContainsAny(arn, "*?") {
-		return bad
+		return "", bad
 	}
 	kind, name, named := strings.Cut(part[5], "/")
 	switch part[2] + ":" + kind {
 	case "iam:root":
 		if named {
-			return bad
+			return "", bad
 		}
 	case "iam:user", "iam:role", "sts:assumed-role", "sts:federated-user":
 		if name == "" {
-			return bad
+			return "", bad
 		}
 	default:
-		return bad
+		return "", bad
 	}
-	if ok, err := tx.PrincipalExists(arn); err != nil {
-		return err
-	} else if !ok {
-		return bad
+	id, exists, err := tx.PrincipalID(arn)
+	if err == nil && !exists {
+		err = bad
 	}
-	return nil
+	return id, err
 }
 
 // putGrant writes a grant, unless its name makes it one that is there.
@@ -218,18 +225,20 @@ func sameGrant(a, b *origami.KMSGrant) bool {
 // whole leaves it to the account's policies.
 func (s *Service) granted(tx *metadb.Tx, q ask, d Decision) (bool, error) {
 	p := d.Request.Principal
-	names := []string{p.ARN}
+	role, _, _ := strings.Cut(p.ID, ":")
+	names := []string{p.ARN, p.ID, role}
 	if p.Role != "" {
 		names = append(names, p.Role)
 	}
+	account := ""
 	if root := policy.RootARN(p.Account); d.Allowed && p.ARN != root {
-		names = append(names, root)
+		names, account = append(names, root), root
 	}
 	for g, err := range tx.KMSGrants(grantsOf(q.key.Region, q.key.ID, origami.Filter{Name: "grantee-principal", Values: names})) {
 		if err != nil {
 			return false, err
 		}
-		if slices.Contains(names, g.Grantee) && slices.Contains(g.Operations, q.action) && allows(g, q) {
+		if (g.Grantee == account || p.Is(g.Grantee, g.PrincipalIDs)) && slices.Contains(g.Operations, q.action) && allows(g, q) {
 			return true, nil
 		}
 	}
@@ -272,7 +281,11 @@ func (s *Service) ListGrants(ctx context.Context, a Access, key string, f GrantF
 		}
 		q := grantsOf(k.Region, k.ID)
 		if f.Grantee != "" {
-			q = grantsOf(k.Region, k.ID, origami.Filter{Name: "grantee-principal", Values: []string{f.Grantee}})
+			id, _, err := tx.PrincipalID(f.Grantee)
+			if err != nil {
+				return err
+			}
+			q = grantsOf(k.Region, k.ID, origami.Filter{Name: "grantee-principal", Values: []string{cmp.Or(id, f.Grantee), f.Grantee}})
 		}
 		found, more, err = pageGrants(tx, q, f, after, limit)
 		if err == nil && f.ID != "" && len(found) == 0 {
@@ -290,7 +303,8 @@ func (s *Service) ListRetirableGrants(ctx context.Context, a Access, principal, 
 		if err := s.authorizeAccount(tx, a, "ListRetirableGrants", "*", nil); err != nil {
 			return err
 		}
-		if err := checkPrincipal(tx, principal); err != nil {
+		id, err := checkPrincipal(tx, principal)
+		if err != nil {
 			return err
 		}
 		if strings.Split(principal, ":")[4] != string(a.Caller.Account) {
@@ -298,7 +312,7 @@ func (s *Service) ListRetirableGrants(ctx context.Context, a Access, principal, 
 		}
 		q := metadb.Query{
 			Region: a.Caller.Region, Viewer: metadb.System,
-			Filters: []origami.Filter{{Name: "retiring-principal", Values: []string{principal}}},
+			Filters: []origami.Filter{{Name: "retiring-principal", Values: []string{cmp.Or(id, principal), principal}}},
 		}
 		found, more, err = pageGrants(tx, q, GrantFilter{}, after, limit)
 		return err
@@ -316,6 +330,12 @@ func pageGrants(tx *metadb.Tx, q metadb.Query, f GrantFilter, after string, limi
 		if err != nil {
 			return nil, false, err
 		}
+		names, err := tx.PrincipalNames(g.PrincipalIDs)
+		if err != nil {
+			return nil, false, err
+		}
+		// As they are called now; by their unique IDs if they are gone.
+		g.Grantee, g.Retiring = cmp.Or(names[g.Grantee], g.Grantee), cmp.Or(names[g.Retiring], g.Retiring)
 		if cmp.Or(f.Grantee, g.Grantee) != g.Grantee {
 			continue
 		}

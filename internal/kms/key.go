@@ -44,6 +44,7 @@ func (s *Service) CreateKey(ctx context.Context, a Access, in NewKey) (*origami.
 	if err != nil {
 		return nil, err
 	}
+	s.tell(a.Caller, k)
 	return k, nil
 }
 
@@ -69,7 +70,7 @@ func (s *Service) checkNew(tx *metadb.Tx, a Access, k *origami.KMSKey, bypass bo
 		k.Policy = defaultPolicy(k.Owner)
 		return nil
 	}
-	return s.checkPolicy(tx, a, k, k.Policy, bypass)
+	return s.setPolicy(tx, a, k, k.Policy, bypass)
 }
 
 // putNew writes a new key with its first material.

@@ -80,9 +80,9 @@ func formatPolicy(id string, statements ...policyStatement) string {
 	return string(text)
 }
 
-// checkPolicy checks a policy that a caller wants for a key. Unless bypassed,
-// it must let the caller change it again.
-func (s *Service) checkPolicy(tx *metadb.Tx, a Access, k *origami.KMSKey, text string, bypass bool) error {
+// setPolicy gives a key a policy that a caller wants for it. Unless bypassed, it
+// must let the caller change it again.
+func (s *Service) setPolicy(tx *metadb.Tx, a Access, k *origami.KMSKey, text string, bypass bool) error {
 	if len(text) > maxPolicy {
 		return origami.Errorf(CodeLimitExceeded, "The key policy exceeds the maximum size of %d bytes.", maxPolicy)
 	}
@@ -94,13 +94,14 @@ func (s *Service) checkPolicy(tx *metadb.Tx, a Access, k *origami.KMSKey, text s
 		}
 		return err
 	}
-	for _, arn := range doc.ARNs() {
-		if ok, err := tx.PrincipalExists(arn); err != nil {
-			return err
-		} else if !ok {
-			return origami.Errorf(CodeMalformedPolicy, "Policy contains a statement with one or more invalid principals.")
-		}
+	ids, nobody, err := tx.PrincipalIDs(doc.ARNs())
+	if err != nil {
+		return err
 	}
+	if nobody != "" {
+		return origami.Errorf(CodeMalformedPolicy, "Policy contains a statement with one or more invalid principals.")
+	}
+	k.Policy, k.PolicyIDs = text, ids
 	if bypass {
 		return nil
 	}
@@ -126,7 +127,13 @@ func (s *Service) GetKeyPolicy(ctx context.Context, a Access, key, name string) 
 		if err := s.authorize(tx, a, ask{action: "GetKeyPolicy", key: k}); err != nil {
 			return err
 		}
-		text = k.Policy
+		names, err := tx.PrincipalNames(k.PolicyIDs)
+		if err != nil {
+			return err
+		}
+		if text, err = policy.Rename(k.Policy, names); err != nil {
+			return err
+		}
 		return checkPolicyName(name)
 	})
 	return text, err
@@ -145,11 +152,7 @@ func (s *Service) PutKeyPolicy(ctx context.Context, a Access, key, name, text st
 		if err := checkPolicyName(name); err != nil {
 			return err
 		}
-		if err := s.checkPolicy(tx, a, k, text, bypassLockoutCheck); err != nil {
-			return err
-		}
-		k.Policy = text
-		return nil
+		return s.setPolicy(tx, a, k, text, bypassLockoutCheck)
 	})
 }
 

@@ -48,6 +48,10 @@ type Config struct {
 	// else anything.
 	Identity Identity
 
+	// Asked, if not nil, hears of every key that a request, named by its ID,
+	// asks to use or to change, whether it may or not. It must not block.
+	Asked func(request, keyARN string)
+
 	Log *slog.Logger // nil for none
 }
 
@@ -58,6 +62,7 @@ type Service struct {
 	master   *keywrap.Key
 	regions  []origami.Region
 	identity Identity
+	asked    func(request, keyARN string)
 	log      *slog.Logger
 }
 
@@ -69,7 +74,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open master key: %w", err)
 	}
-	s := &Service{db: c.DB, master: master, regions: slices.Clone(c.Regions), identity: c.Identity, log: c.Log}
+	s := &Service{db: c.DB, master: master, regions: slices.Clone(c.Regions), identity: c.Identity, asked: c.Asked, log: c.Log}
 	if s.identity == nil {
 		s.identity = onlyRoot
 	}
@@ -79,11 +84,25 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	return s, nil
 }
 
+// NewJudge makes a service that answers [Service.Check] and finds keys that are
+// there, for who explains what may be done with them. It has no root key, and
+// must not be asked to encrypt, to decrypt or to make anything.
+func NewJudge(db *metadb.DB, identity Identity) *Service {
+	return &Service{db: db, identity: identity, log: slog.New(slog.DiscardHandler)}
+}
+
+// tell tells about a key that a caller asks about.
+func (s *Service) tell(who origami.Caller, k *origami.KMSKey) {
+	if s.asked != nil && who.Request != "" {
+		s.asked(who.Request, k.ARN())
+	}
+}
+
 // onlyRoot lets the root of an account do everything, and others what the
 // resource's policy allows them by name.
 func onlyRoot(_ *metadb.Tx, who origami.Caller, action, resource string, keys policy.Keys, own *policy.Document) (Decision, error) {
 	d := Decision{Request: &policy.Request{
-		Principal: policy.Principal{Account: string(who.Account), ARN: who.ARN}, Action: action, Resource: resource, Keys: keys,
+		Principal: policy.Principal{Account: string(who.Account), ARN: who.ARN, ID: who.UserID}, Action: action, Resource: resource, Keys: keys,
 	}}
 	d.Allowed, d.Denied = (&policy.Policies{Resource: own}).Decide(d.Request)
 	if who.Account != "" && who.ARN == policy.RootARN(string(who.Account)) {

@@ -145,7 +145,7 @@ func (s *Service) findGrant(tx *metadb.Tx, a Access, token, key, id string) (*or
 // mayRetire reports whether the grant itself says that a principal may retire
 // it.
 func mayRetire(p policy.Principal, g *origami.KMSGrant) bool {
-	is := func(arn string) bool { return arn != "" && (arn == p.ARN || arn == p.Role) }
+	is := func(arn string) bool { return arn != "" && p.Is(arn, g.PrincipalIDs) }
 	return is(g.Retiring) || is(g.Grantee) && slices.Contains(g.Operations, "RetireGrant") ||
 		p.ARN == policy.RootARN(string(g.Issuer))
 }

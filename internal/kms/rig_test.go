@@ -85,7 +85,7 @@ func (r *rig) restart() *kms.Service {
 
 func (r *rig) identity(_ *metadb.Tx, who origami.Caller, action, resource string, keys policy.Keys, own *policy.Document) (kms.Decision, error) {
 	d := kms.Decision{Request: &policy.Request{
-		Principal: policy.Principal{Account: string(who.Account), ARN: who.ARN}, Action: action, Resource: resource, Keys: keys,
+		Principal: policy.Principal{Account: string(who.Account), ARN: who.ARN, ID: who.UserID}, Action: action, Resource: resource, Keys: keys,
 	}}
 	all := policy.Policies{Resource: own}
 	add := func(effect string, actions ...string) error {

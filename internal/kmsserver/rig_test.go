@@ -107,7 +107,7 @@ func (x *installation) restart() {
 			}
 			c := endpoint.Credential{Secret: secret, Account: origami.AccountID(account), ARN: "arn:aws:iam::" + account + ":root", UserID: account}
 			if user != "" {
-				c.ARN = "arn:aws:iam::" + account + ":user/" + strings.ToLower(user)
+				c.ARN, c.UserID = "arn:aws:iam::"+account+":user/"+strings.ToLower(user), "AIDA"+account+strings.ToLower(user)
 			}
 			return c, nil
 		},

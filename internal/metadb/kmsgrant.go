@@ -1,6 +1,7 @@
 package metadb
 
 import (
+	"cmp"
 	"iter"
 
 	"origami"
@@ -24,7 +25,10 @@ var kmsGrants = &table[origami.KMSGrant]{
 		return g.Region, g.ID, g.Owner
 	},
 	columns: []string{"kms_key", "grantee", "retiring"},
-	values:  func(g *origami.KMSGrant) []any { return []any{string(g.Key), g.Grantee, g.Retiring} },
+	values: func(g *origami.KMSGrant) []any {
+		// Principals are found by their unique IDs, accounts by their ARNs.
+		return []any{string(g.Key), cmp.Or(g.PrincipalIDs[g.Grantee], g.Grantee), cmp.Or(g.PrincipalIDs[g.Retiring], g.Retiring)}
+	},
 	filters: map[string]filter{
 		"key-id":             {column: "kms_key", selective: true},
 		"grantee-principal":  {column: "grantee", selective: true},

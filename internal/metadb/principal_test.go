@@ -32,7 +32,7 @@ func TestPrincipalExists(t *testing.T) {
 				"111111111111":                                   false,
 				"":                                               false,
 			} {
-				if got, err := tx.PrincipalExists(arn); got != want || err != nil {
+				if _, got, err := tx.PrincipalID(arn); got != want || err != nil {
 					t.Errorf("%q: got %t, %v, want %t", arn, got, err, want)
 				}
 			}

@@ -44,7 +44,7 @@ func (e Effect) String() string {
 func (d *Document) Evaluate(r *Request) Effect {
 	best := Silent
 	for i := range d.statements {
-		switch e := d.statements[i].evaluate(r); {
+		switch e := d.statements[i].evaluate(r, d.ids); {
 		case e == Deny:
 			return Deny
 		case e > best:
@@ -54,14 +54,14 @@ func (d *Document) Evaluate(r *Request) Effect {
 	return best
 }
 
-// evaluate says what one statement says.
-func (s *statement) evaluate(r *Request) Effect {
+// evaluate says what one statement says, with ARNs of principals bound to IDs.
+func (s *statement) evaluate(r *Request, ids map[string]string) Effect {
 	if !s.hasAction(r.Action) || !s.hasResource(r) {
 		return Silent
 	}
 	grade := Allow
 	if s.principals != nil {
-		reach := s.principals.reach(r.Principal)
+		reach := s.principals.reach(r.Principal, ids)
 		if s.notPrincipals {
 			if reach != nobody {
 				return Silent

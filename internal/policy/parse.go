@@ -8,6 +8,15 @@ import (
 type Document struct {
 	version    string
 	statements []statement
+	ids        map[string]string // see Bound
+}
+
+// Bound is the document with ARNs of its principals bound to the unique IDs of
+// those whom they meant when the document was written, by ARN. An ARN that is
+// bound names whoever has the ID and nobody else, so that a user or role who
+// takes the name of one that is gone is not let in.
+func (d *Document) Bound(ids map[string]string) *Document {
+	return &Document{d.version, d.statements, ids}
 }
 
 // statement is one rule.

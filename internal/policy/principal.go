@@ -9,6 +9,7 @@ type Principal struct {
 	Account string // 12 digits
 	ARN     string // of the user, the session of a role, or the root
 	Role    string // ARN of the role, of a session
+	ID      string // unique ID of the user ("AIDA…") or of the session ("AROA…:name")
 	Service string // of a service that asks for itself: "ec2.amazonaws.com"
 }
 
@@ -114,8 +115,39 @@ func (p *principals) addAWS(value string, bad error) error {
 
 func isAccount(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
 
-// reach is how closely p names who.
-func (p *principals) reach(who Principal) reach {
+// named is how closely an ARN names who. If ids has the unique ID of whom it
+// meant when it was written, that decides: another of the same name is meant by
+// nobody.
+func named(arn string, ids map[string]string, who Principal) reach {
+	if id, bound := ids[arn]; bound {
+		role, _, session := strings.Cut(who.ID, ":")
+		switch {
+		case id == "" || who.ID == "":
+		case id == who.ID:
+			return byName
+		case session && id == role:
+			return byRole
+		}
+		return nobody
+	}
+	switch {
+	case arn == who.ARN && arn != "":
+		return byName
+	case arn == who.Role && arn != "":
+		return byRole
+	}
+	return nobody
+}
+
+// Is reports whether an ARN names who, as itself or by its role. ids are the
+// unique IDs that ARNs are bound to; see [Document.Bound].
+func (who Principal) Is(arn string, ids map[string]string) bool {
+	return named(arn, ids, who) != nobody
+}
+
+// reach is how closely p names who, given the unique IDs that its ARNs are bound
+// to.
+func (p *principals) reach(who Principal, ids map[string]string) reach {
 	best := nobody
 	if p.all {
 		best = byRole
@@ -129,12 +161,7 @@ func (p *principals) reach(who Principal) reach {
 		}
 	}
 	for _, a := range p.arns {
-		switch {
-		case a == who.ARN && who.ARN != "":
-			return byName
-		case a == who.Role && who.Role != "":
-			best = max(best, byRole)
-		}
+		best = max(best, named(a, ids, who))
 	}
 	for _, s := range p.services {
 		if s == who.Service && s != "" {
