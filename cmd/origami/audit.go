@@ -27,6 +27,7 @@ import (
 // take the last ones.
 type auditLog struct {
 	path string
+	keys askedKeys
 
 	mu   sync.Mutex // guards file
 	file *os.File
@@ -43,7 +44,7 @@ type auditRecord struct {
 	Service   string            `json:"service"`
 	Action    string            `json:"action"`
 	Resources []string          `json:"resources"`
-	Source    string            `json:"source"` // "@" is the local socket
+	Source    string            `json:"source"` // "@uid=…,pid=…" is a process at the local socket
 	Agent     string            `json:"userAgent"`
 	Outcome   string            `json:"outcome"` // success, refused, dry-run or error
 	Status    int               `json:"status"`
@@ -90,7 +91,7 @@ func (a *auditLog) add(c endpoint.Call) error {
 	return a.write(auditRecord{
 		Time: c.Start.UTC(), Request: c.Caller.Request, Account: c.Caller.Account, Principal: c.Caller.ARN,
 		AccessKey: c.Caller.AccessKey, Region: c.Caller.Region, Service: c.Service, Action: c.Action,
-		Resources: append([]string{}, c.Resources...), Source: c.Remote, Agent: short(c.Agent),
+		Resources: append(append([]string{}, c.Resources...), a.keys.keys(c.Caller.Request)...), Source: c.Remote, Agent: short(c.Agent),
 		Outcome: outcome(c.Status, c.Code), Status: c.Status, Code: c.Code,
 	})
 }
@@ -117,11 +118,11 @@ func (a *auditLog) close() error {
 }
 
 // readOnly says whether an action changes nothing, and is not worth a line.
-// What reads the bytes of disks is; what imports them has its line from
+// What reads the bytes of disks and consoles through the socket is; what imports them has its line from
 // auditedImporter, since its answer begins before its outcome is known.
 func readOnly(service, action string) bool {
 	if service == localserver.Service {
-		return "/"+action != localserver.MountPath
+		return "/"+action != localserver.MountPath && "/"+action != localserver.ConsolePath
 	}
 	if action == "GetSnapshotBlock" {
 		return false
@@ -159,7 +160,7 @@ func (i auditedImporter) ImportDisk(ctx context.Context, who origami.Caller, r v
 	rec := auditRecord{
 		Time: time.Now().UTC(), Request: who.Request, Account: who.Account, Principal: who.ARN, AccessKey: who.AccessKey,
 		Region: who.Region, Service: localserver.Service, Action: strings.Trim(localserver.ImportPath, "/"),
-		Resources: []string{}, Source: "@", Status: http.StatusOK,
+		Resources: []string{}, Source: localserver.Peer(ctx), Status: http.StatusOK,
 	}
 	img, err := i.Importer.ImportDisk(ctx, who, r, src, size, progress)
 	var refused *origami.Error
@@ -170,6 +171,7 @@ func (i auditedImporter) ImportDisk(ctx context.Context, who origami.Caller, r v
 		rec.Code = origami.CodeInternalError
 	default:
 		rec.Resources = append(rec.Resources, string(img.ID))
+		rec.Resources = append(rec.Resources, i.log.keys.keys(who.Request)...)
 		for _, id := range img.Snapshots() {
 			rec.Resources = append(rec.Resources, string(id))
 		}

@@ -11,6 +11,9 @@ import (
 
 	"origami"
 	"origami/internal/ami"
+	"origami/internal/ebs"
+	"origami/internal/iam"
+	"origami/internal/kms"
 	"origami/internal/metadb"
 )
 
@@ -73,7 +76,8 @@ func (v *view) explain(ctx context.Context, word string, words []string) ([]acce
 		if err != nil {
 			return err
 		}
-		found, err := ami.Explain(tx, time.Now(), v.who.Region, id, ids)
+		keys := ebs.Keys{DB: v.db, KMS: kms.NewJudge(v.db, decide(iam.New(v.db)))}
+		found, err := ami.Explain(tx, time.Now(), keys, v.who.Region, id, ids)
 		for n, a := range found {
 			rows = append(rows, accessRow{names[n], a})
 		}

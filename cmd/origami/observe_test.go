@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -210,6 +211,9 @@ func TestAuditLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := n.launch(image, "web")
+	var e environment
+	n.json(&e, "env")
+	n.call("CreateVolume", "AvailabilityZone", string(e.Region)+"a", "Size", "1", "Encrypted", "true")
 	n.call("DeleteSnapshot", "SnapshotId", snapshot)
 	n.call("DeleteSnapshot", "SnapshotId", snapshot, "DryRun", "true")
 
@@ -218,12 +222,11 @@ func TestAuditLog(t *testing.T) {
 		file + ".1": {{"import", image, "success", ""}, {"import", "", "refused", "InvalidAMIName.Duplicate"}, {"CreateTags", image, "success", ""}},
 		file: {
 			{"RunInstances", id, "success", ""},
+			{"CreateVolume", "", "success", ""},
 			{"DeleteSnapshot", snapshot, "refused", "InvalidSnapshot.InUse"},
 			{"DeleteSnapshot", snapshot, "dry-run", "DryRunOperation"},
 		},
 	}
-	var e environment
-	n.json(&e, "env")
 	for file, lines := range want {
 		records, text := auditRecords(t, file)
 		if len(records) != len(lines) {
@@ -236,6 +239,15 @@ func TestAuditLog(t *testing.T) {
 			}
 			if r.Account != e.Account || r.AccessKey != e.AccessKey || r.Request == "" || r.Source == "" || r.Time.IsZero() || r.Region != e.Region {
 				t.Errorf("line %d does not say who: %+v", i, r)
+			}
+		}
+		for _, r := range records {
+			if who := fmt.Sprintf("@uid=%d,pid=", os.Getuid()); r.Action == "import" && runtime.GOOS == "linux" && !strings.HasPrefix(r.Source, who) {
+				t.Errorf("an import is from %q, want %s…", r.Source, who)
+			}
+			key := fmt.Sprintf("arn:aws:kms:%s:%s:key/", e.Region, e.Account)
+			if r.Action == "CreateVolume" && !slices.ContainsFunc(r.Resources, func(s string) bool { return strings.HasPrefix(s, key) }) {
+				t.Errorf("an encrypted volume is of %q, want a key among them", r.Resources)
 			}
 		}
 		if strings.Contains(text, "hunter2") || strings.Contains(text, e.Secret) {

@@ -129,15 +129,26 @@ func (s *service) openKeys() error {
 	if err != nil {
 		return err
 	}
-	s.kms, err = kms.New(s.ctx, kms.Config{DB: s.db, Root: root, Regions: s.o.regions, Identity: s.decide, Log: s.log})
+	s.kms, err = kms.New(s.ctx, kms.Config{DB: s.db, Root: root, Regions: s.o.regions, Identity: decide(s.accounts), Asked: s.askedKey(), Log: s.log})
 	return err
+}
+
+// askedKey is who hears of the KMS keys that requests ask for: the audit log, if
+// there is one.
+func (s *service) askedKey() func(request, key string) {
+	if s.audit == nil {
+		return nil
+	}
+	return s.audit.keys.note
 }
 
 // decide tells what the policies of a caller's account say about the use of a
 // KMS key.
-func (s *service) decide(tx *metadb.Tx, who origami.Caller, action, resource string, keys policy.Keys, own *policy.Document) (kms.Decision, error) {
-	d, err := s.accounts.Decide(tx, who, action, iam.Resource{ARN: resource, Keys: keys}, own)
-	return kms.Decision(d), err
+func decide(accounts *iam.Service) kms.Identity {
+	return func(tx *metadb.Tx, who origami.Caller, action, resource string, keys policy.Keys, own *policy.Document) (kms.Decision, error) {
+		d, err := accounts.Decide(tx, who, action, iam.Resource{ARN: resource, Keys: keys}, own)
+		return kms.Decision(d), err
+	}
 }
 
 // openConcepts builds the rooms of the verbs and finds running machines again.
@@ -298,6 +309,10 @@ func (s *service) doors() (api, own http.Handler, err error) {
 	}
 	if s.audit != nil {
 		c.Audit = s.audit.add
+		c.Observe = func(call endpoint.Call) {
+			s.monitor.metrics.observe(call)
+			s.audit.keys.forget(call)
+		}
 	}
 	api = endpoint.New(c)
 	c.Services = map[string]endpoint.Service{localserver.Service: &localserver.Handler{

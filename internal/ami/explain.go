@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"origami"
+	"origami/internal/ebs"
+	"origami/internal/iam"
 	"origami/internal/metadb"
 )
 
 // Verdict says whether an account may do something with an image, and why.
 type Verdict struct {
 	Allowed bool         `json:"allowed"`
-	Code    origami.Code `json:"code,omitempty"` // that a refused request gets
+	Code    origami.Code `json:"code,omitempty"` // that a refused request gets, or the state of what it made and that failed
 	Reason  string       `json:"reason"`
 }
 
@@ -31,8 +33,9 @@ type Access struct {
 // Explain tells what accounts may do with an image of any owner at a time, and
 // why not. It asks what answers DescribeImages, RunInstances and CopyImage. It
 // is for who runs the installation: the reasons tell what accounts are not
-// told. Rights on the keys of encrypted snapshots are not considered.
-func Explain(tx *metadb.Tx, now time.Time, region origami.Region, id origami.ImageID, accounts []origami.AccountID) ([]Access, error) {
+// told. Of the keys of encrypted snapshots it is asked whether the root of the
+// account may use them, and whether anybody can.
+func Explain(tx *metadb.Tx, now time.Time, keys ebs.Keys, region origami.Region, id origami.ImageID, accounts []origami.AccountID) ([]Access, error) {
 	s := &Service{now: func() time.Time { return now }}
 	img, err := tx.Image(region, metadb.System, id)
 	if err != nil {
@@ -40,8 +43,12 @@ func Explain(tx *metadb.Tx, now time.Time, region origami.Region, id origami.Ima
 	}
 	var out []Access
 	for _, account := range accounts {
-		who := origami.Caller{Account: account, Region: region}
+		who := origami.Caller{Account: account, Region: region, ARN: iam.RootARN(account), UserID: string(account)}
 		granted, err := grant(tx, img, account)
+		if err != nil {
+			return nil, err
+		}
+		sealed, err := explainKeys(tx, keys, who, img)
 		if err != nil {
 			return nil, err
 		}
@@ -51,8 +58,8 @@ func Explain(tx *metadb.Tx, now time.Time, region origami.Region, id origami.Ima
 			err     error
 		}{
 			{&a.Discover, s.discover(tx, who, id)},
-			{&a.Launch, second(s.Resolve(tx, who, id))},
-			{&a.Copy, second(s.Source(tx, who, region, id))},
+			{&a.Launch, cmp.Or(second(s.Resolve(tx, who, id)), sealed.launch)},
+			{&a.Copy, cmp.Or(second(s.Source(tx, who, region, id)), sealed.copying)},
 		} {
 			if *ask.verdict, err = verdict(granted, ask.err); err != nil {
 				return nil, err
@@ -61,6 +68,54 @@ func Explain(tx *metadb.Tx, now time.Time, region origami.Region, id origami.Ima
 		out = append(out, a)
 	}
 	return out, nil
+}
+
+// sealed says why an image cannot be launched and copied because of the keys of
+// its snapshots.
+type sealed struct{ launch, copying error }
+
+// explainKeys asks about the keys of an image. Launches and copies that cannot
+// use a key begin and fail.
+func explainKeys(tx *metadb.Tx, keys ebs.Keys, who origami.Caller, img *origami.Image) (sealed, error) {
+	for _, id := range img.Snapshots() {
+		snap, err := tx.Snapshot(img.Region, metadb.System, id)
+		if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
+			continue
+		}
+		if err != nil {
+			return sealed{}, err
+		}
+		fault, why, err := keys.Explain(tx, who, snap)
+		if err != nil {
+			return sealed{}, err
+		}
+		if fault == "" {
+			continue
+		}
+		reason := fmt.Errorf("account %s cannot use the key %s of the snapshot %s: %s", who.Account, snap.KMSKey, id, message(why))
+		code := codeLaunchFailed
+		if fault == ebs.FaultState {
+			code = codeKeyState
+		}
+		return sealed{because(origami.Errorf(code, "%s", fault), reason), because(origami.Errorf(codeLaunchFailed, "%s", fault), reason)}, nil
+	}
+	return sealed{}, nil
+}
+
+// Codes of the state reasons of instances and images that fail because of a
+// key.
+const (
+	codeLaunchFailed origami.Code = "Client.InternalError"
+	codeKeyState     origami.Code = "Client.InvalidKMSKey.InvalidState"
+)
+
+// message is what an error says, without its code.
+func message(err error) string {
+	var e *origami.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
 }
 
 func second[T any](_ T, err error) error { return err }

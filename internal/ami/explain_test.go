@@ -1,6 +1,7 @@
 package ami_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,8 +9,10 @@ import (
 
 	"origami"
 	"origami/internal/ami"
+	"origami/internal/ebs"
 	"origami/internal/iam"
 	"origami/internal/instance/instancetest"
+	"origami/internal/kms"
 	"origami/internal/metadb"
 )
 
@@ -18,7 +21,7 @@ func explain(t *testing.T, r *instancetest.Region, id origami.ImageID, account o
 	t.Helper()
 	var out []ami.Access
 	err := r.DB.View(t.Context(), func(tx *metadb.Tx) (err error) {
-		out, err = ami.Explain(tx, time.Now(), region, id, []origami.AccountID{account})
+		out, err = ami.Explain(tx, time.Now(), ebs.Keys{DB: r.DB, KMS: r.KMS}, region, id, []origami.AccountID{account})
 		return err
 	})
 	if err != nil {
@@ -129,8 +132,74 @@ func TestExplain(t *testing.T) {
 		t.Errorf("with Allowed AMIs: got %s, want %s", got, want)
 	}
 	err = r.DB.View(t.Context(), func(tx *metadb.Tx) error {
-		_, err := ami.Explain(tx, time.Now(), region, "ami-01234567", nil)
+		_, err := ami.Explain(tx, time.Now(), ebs.Keys{DB: r.DB, KMS: r.KMS}, region, "ami-01234567", nil)
 		return err
 	})
 	wantError(t, err, origami.CodeInvalidAMIIDNotFound, "")
+}
+
+// TestExplainKeys tells who may use an encrypted image but not its key, and when
+// nobody may.
+func TestExplainKeys(t *testing.T) {
+	t.Parallel()
+	r := instancetest.New(t, instancetest.Config{})
+	ctx := t.Context()
+	owner := kms.Access{Caller: origami.Caller{Account: alice.Account, Region: region, ARN: iam.RootARN(alice.Account), UserID: string(alice.Account)}}
+	k, err := r.KMS.CreateKey(ctx, owner, kms.NewKey{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap := snapshot(t, r, alice, 1)
+	img := image(t, r, alice, "image", snap)
+	err = r.Update(func(tx *metadb.Tx) error {
+		_, err := tx.UpdateSnapshot(region, snap, func(s *origami.Snapshot) error {
+			s.Encrypted, s.KMSKey, s.SharedWith = true, k.ARN(), []origami.AccountID{bob.Account}
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(t, r, img.ID, func(m *origami.Image) { m.SharedWith = []origami.AccountID{bob.Account} })
+	const shared, mine = "true  the image is shared with the account", "true  the account owns the image"
+	all := func(word string) string { return word + "; " + word + "; " + word }
+	sealed := func(first, launch, reason string, who origami.AccountID) string {
+		why := fmt.Sprintf(" account %s cannot use the key %s of the snapshot %s: %s", who, k.ARN(), snap, reason)
+		return first + "; false " + launch + why + "; false Client.InternalError" + why
+	}
+	wants := func(what string, who origami.AccountID, want string) {
+		t.Helper()
+		if got := explain(t, r, img.ID, who); got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", what, got, want)
+		}
+	}
+	step := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	step(r.Update(func(tx *metadb.Tx) error { // policies name accounts that there are
+		now := tx.Now().Truncate(time.Second)
+		return errors.Join(tx.PutAccount(&origami.Account{ID: alice.Account, Name: "alice", Created: now}),
+			tx.PutAccount(&origami.Account{ID: bob.Account, Name: "bob", Created: now}))
+	}))
+	denied := "User: " + iam.RootARN(bob.Account) + " is not authorized to perform: kms:Decrypt on resource: " + k.ARN() +
+		" because no resource-based policy allows the kms:Decrypt action"
+	wants("the owner", alice.Account, all(mine))
+	wants("without the key", bob.Account, sealed(shared, "Client.InternalError", denied, bob.Account))
+	step(r.KMS.PutKeyPolicy(ctx, owner, string(k.ID), "", `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"AWS":"`+iam.RootARN(alice.Account)+`"},"Action":"kms:*","Resource":"*"},
+		{"Effect":"Allow","Principal":{"AWS":"`+iam.RootARN(bob.Account)+`"},"Action":"kms:Decrypt","Resource":"*","Condition":{"Bool":{"aws:ViaAWSService":"true"}}}]}`, false))
+	wants("with the key", bob.Account, all(shared))
+	step(r.KMS.DisableKey(ctx, owner, string(k.ID)))
+	for who, first := range map[origami.AccountID]string{alice.Account: mine, bob.Account: shared} {
+		wants("disabled", who, sealed(first, "Client.InvalidKMSKey.InvalidState", k.ARN()+" is disabled.", who))
+	}
+	_, err = r.KMS.ScheduleKeyDeletion(ctx, owner, string(k.ID), 7)
+	step(err)
+	for who, first := range map[origami.AccountID]string{alice.Account: mine, bob.Account: shared} {
+		wants("pending deletion", who, sealed(first, "Client.InvalidKMSKey.InvalidState", k.ARN()+" is pending deletion.", who))
+	}
 }

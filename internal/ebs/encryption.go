@@ -111,7 +111,7 @@ func (s *Service) encrypt(tx *metadb.Tx, who origami.Caller, source *origami.Sna
 	if err != nil {
 		return faulty(key, err)
 	}
-	err = s.keys.KMS.Check(tx, a, k, nil, "DescribeKey", "CreateGrant", "GenerateDataKeyWithoutPlaintext")
+	err = s.keys.KMS.Check(tx, a, k, nil, encryptActions...)
 	if err == nil && source != nil && source.Encrypted {
 		err = s.mayDecrypt(tx, who, source)
 	}
@@ -132,7 +132,11 @@ func (s *Service) mayDecrypt(tx *metadb.Tx, who origami.Caller, source *origami.
 // mayUse checks that the caller may do something to a key, in whatever region
 // that is.
 func (s *Service) mayUse(tx *metadb.Tx, who origami.Caller, key, action string) error {
-	if s.keys.KMS == nil {
+	return s.keys.mayUse(tx, who, key, action)
+}
+
+func (keys Keys) mayUse(tx *metadb.Tx, who origami.Caller, key string, actions ...string) error {
+	if keys.KMS == nil {
 		return errNoKeys()
 	}
 	region, err := regionOfKey(key)
@@ -140,11 +144,34 @@ func (s *Service) mayUse(tx *metadb.Tx, who origami.Caller, key, action string) 
 		return err
 	}
 	who.Region = region
-	k, err := s.keys.KMS.Resolve(tx, who, key)
+	k, err := keys.KMS.Resolve(tx, who, key)
 	if err != nil {
 		return err
 	}
-	return s.keys.KMS.Check(tx, kms.Access{Caller: who, Via: "ec2"}, k, nil, action)
+	return keys.KMS.Check(tx, kms.Access{Caller: who, Via: "ec2"}, k, nil, actions...)
+}
+
+// encryptActions are what a caller must be allowed to do to the key that
+// something new is encrypted with.
+var encryptActions = []string{"DescribeKey", "CreateGrant", "GenerateDataKeyWithoutPlaintext"}
+
+// Explain tells why a caller cannot make volumes and copies of a snapshot
+// because of its key, as Restore and CopySecrecy find out: fault is FaultAccess
+// or FaultState and why the error of KMS, or both are empty. A caller's own
+// snapshot is encrypted with its key again. Explain writes nothing.
+func (keys Keys) Explain(tx *metadb.Tx, who origami.Caller, source *origami.Snapshot) (fault string, why, err error) {
+	if !source.Encrypted {
+		return "", nil, nil
+	}
+	actions := []string{"Decrypt"}
+	if source.Owner == who.Account {
+		actions = append(actions, encryptActions...)
+	}
+	why = keys.mayUse(tx, who, source.KMSKey, actions...)
+	if fault = faultOf(why); fault == "" {
+		return "", nil, why
+	}
+	return fault, why, nil
 }
 
 // ManagedKey reports whether a snapshot is encrypted with the key that EBS has

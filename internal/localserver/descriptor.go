@@ -27,12 +27,14 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{UnixConn: c}, nil
+	return &conn{UnixConn: c, peer: peerAddr(peerOf(c))}, nil
 }
 
-// conn is a connection that keeps the last descriptor that it was passed.
+// conn is a connection that keeps the last descriptor that it was passed, and
+// knows who is at its other end.
 type conn struct {
 	*net.UnixConn
+	peer peerAddr
 
 	mu   sync.Mutex // guards file
 	file *os.File
@@ -84,6 +86,28 @@ func (c *conn) Close() error {
 		f.Close()
 	}
 	return c.UnixConn.Close()
+}
+
+// peerAddr is the address of a client: the process that connected, since clients
+// have no name at a socket.
+type peerAddr string
+
+// Network implements net.Addr.
+func (peerAddr) Network() string { return "unix" }
+
+// String implements net.Addr.
+func (a peerAddr) String() string { return string(a) }
+
+// RemoteAddr is the process at the other end, "@uid=1000,pid=4711", or "@" if the
+// system does not tell.
+func (c *conn) RemoteAddr() net.Addr { return c.peer }
+
+// Peer is the process that a request came from, as RemoteAddr of its connection.
+func Peer(ctx context.Context) string {
+	if c, ok := ctx.Value(connKey{}).(*conn); ok {
+		return c.peer.String()
+	}
+	return "@"
 }
 
 type connKey struct{}
