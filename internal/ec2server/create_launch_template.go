@@ -28,6 +28,7 @@ const templateParameters = `
 		LaunchTemplateData.BlockDeviceMapping.N.DeviceName LaunchTemplateData.BlockDeviceMapping.N.NoDevice
 		LaunchTemplateData.BlockDeviceMapping.N.VirtualName
 		LaunchTemplateData.BlockDeviceMapping.N.Ebs.DeleteOnTermination LaunchTemplateData.BlockDeviceMapping.N.Ebs.Encrypted
+		LaunchTemplateData.BlockDeviceMapping.N.Ebs.KmsKeyId
 		LaunchTemplateData.BlockDeviceMapping.N.Ebs.Iops LaunchTemplateData.BlockDeviceMapping.N.Ebs.SnapshotId
 		LaunchTemplateData.BlockDeviceMapping.N.Ebs.Throughput LaunchTemplateData.BlockDeviceMapping.N.Ebs.VolumeSize
 		LaunchTemplateData.BlockDeviceMapping.N.Ebs.VolumeType

@@ -350,6 +350,39 @@ func (a *account) write(t *testing.T, id string, off int64, text string) {
 	}
 }
 
+// TestTemplateKey launches with the key of a launch template.
+//
+//origami:proves CreateLaunchTemplate GetLaunchTemplateData RunInstances S83
+func TestTemplateKey(t *testing.T) {
+	t.Parallel()
+	i := open(t)
+	a := i.a
+	key := a.newKey(t, home)
+	img := a.register(t, a.Client, "base", a.snapshot(t, home, "root"))
+	id := a.template(t, "secret", &types.RequestLaunchTemplateData{
+		ImageId: &img, InstanceType: "t3.micro",
+		BlockDeviceMappings: []types.LaunchTemplateBlockDeviceMappingRequest{
+			{DeviceName: p("/dev/sda1"), Ebs: &types.LaunchTemplateEbsBlockDeviceRequest{Encrypted: p(true), KmsKeyId: &key}},
+		},
+	})
+	for name, said := range map[string][]types.BlockDeviceMapping{
+		"nothing": nil,
+		"a size":  {{DeviceName: p("/dev/sda1"), Ebs: &types.EbsBlockDevice{VolumeSize: p(int32(2))}}},
+	} {
+		m := reaches(t, a.Client, *do(t, a.RunInstances, &ec2.RunInstancesInput{
+			MinCount: p(int32(1)), MaxCount: p(int32(1)), BlockDeviceMappings: said,
+			LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateId: &id},
+		}).Instances[0].InstanceId, "running")
+		if v := a.volume(t, *m.BlockDeviceMappings[0].Ebs.VolumeId); *v.KmsKeyId != key {
+			t.Errorf("%s: the root volume has key %s, want %s", name, *v.KmsKeyId, key)
+		}
+		got := do(t, a.GetLaunchTemplateData, &ec2.GetLaunchTemplateDataInput{InstanceId: m.InstanceId}).LaunchTemplateData
+		if e := got.BlockDeviceMappings[0].Ebs; !*e.Encrypted || *e.KmsKeyId != key {
+			t.Errorf("%s: the instance makes a template of %+v", name, e)
+		}
+	}
+}
+
 // TestEncryptedNeedsType makes an image of an instance with an encrypted volume:
 // types that cannot encrypt cannot start what comes of it.
 //

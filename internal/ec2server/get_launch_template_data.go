@@ -74,6 +74,9 @@ func launchData(v instanceView, tags origami.Tags) *ec2api.ResponseLaunchTemplat
 		if vol.IOPS != 0 && vol.Type != origami.GP2 {
 			e.Iops = ptr(int32(vol.IOPS))
 		}
+		if vol.Encrypted {
+			e.KmsKeyId = text(vol.KMSKey)
+		}
 		if vol.Throughput != 0 {
 			e.Throughput = ptr(int32(vol.Throughput))
 		}

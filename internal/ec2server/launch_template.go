@@ -189,6 +189,7 @@ func fillDevices(said, template []ec2api.BlockDeviceMapping) []ec2api.BlockDevic
 				fill(&e.DeleteOnTermination, t.Ebs.DeleteOnTermination)
 				fill(&e.Encrypted, t.Ebs.Encrypted)
 				fill(&e.Iops, t.Ebs.Iops)
+				fill(&e.KmsKeyId, t.Ebs.KmsKeyId)
 				fill(&e.SnapshotId, t.Ebs.SnapshotId)
 				fill(&e.Throughput, t.Ebs.Throughput)
 				fill(&e.VolumeSize, t.Ebs.VolumeSize)
