@@ -43,8 +43,12 @@ func (s *service) build(packer, template string, vars ...string) {
 		args = append(args, "-var", v)
 	}
 	c := exec.Command(packer, append(args, template)...)
-	home := s.t.TempDir()
-	c.Env = append(s.env, "HOME="+home, "PACKER_CONFIG_DIR="+home, "PACKER_CACHE_DIR="+home, "CHECKPOINT_DISABLE=1",
+	home, err := os.MkdirTemp("/tmp", "p") // short: Packer has sockets there
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer os.RemoveAll(home)
+	c.Env = append(s.env, "HOME="+home, "TMPDIR="+home, "PACKER_CONFIG_DIR="+home, "PACKER_CACHE_DIR="+home, "CHECKPOINT_DISABLE=1",
 		"AWS_POLL_DELAY_SECONDS=1", "AWS_MAX_ATTEMPTS=900") // 40 of them would give a slow guest as many seconds
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
