@@ -42,8 +42,8 @@ type upload struct {
 	mu    sync.RWMutex // held for reading while a block is put
 	ended bool         // no block is put any more; by mu
 
-	progressMu sync.Mutex
-	shown      time.Time // when progress was written last; by progressMu
+	progressMu sync.Mutex // never held while anything is written
+	shown      time.Time  // when progress was written last; by progressMu
 }
 
 // openUpload finds the log of a pending snapshot, opening it at first use.
@@ -161,13 +161,23 @@ func (s *Service) PutBlock(ctx context.Context, who origami.Caller, id origami.S
 	if progress < 0 {
 		return nil
 	}
+	if !u.progressDue() {
+		return nil
+	}
+	return s.setProgress(ctx, u.snap.Region, id, min(progress, 99))
+}
+
+// progressDue reports whether it is time to write the progress again, and then
+// leaves that to its caller.
+func (u *upload) progressDue() bool {
 	u.progressMu.Lock()
 	defer u.progressMu.Unlock()
-	if now := time.Now(); now.Sub(u.shown) >= time.Second {
-		u.shown = now
-		return s.setProgress(ctx, u.snap.Region, id, min(progress, 99))
+	now := time.Now()
+	if now.Sub(u.shown) < time.Second {
+		return false
 	}
-	return nil
+	u.shown = now
+	return true
 }
 
 func (s *Service) putBlock(u *upload, n int64, digest [32]byte, block []byte) error {
