@@ -194,3 +194,59 @@ func TestTagsOfMany(t *testing.T) {
 		}
 	})
 }
+
+// A thing that has several of the tags, or of the snapshots, that a filter
+// names is listed once, and none is missing from a page for that.
+func TestListedOnce(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *metadb.DB) {
+		var shots []*origami.Snapshot
+		var names, want []string
+		update(t, db, func(tx *metadb.Tx) error {
+			shots, names, want = nil, nil, nil
+			for range 10 {
+				s := snapshot(alice)
+				shots, names = append(shots, s), append(names, string(s.ID))
+				if err := tx.PutSnapshot(s); err != nil {
+					return err
+				}
+			}
+			for n := range 5 {
+				i := mapped(image(alice, fmt.Sprint(n)), shots...)
+				want = append(want, string(i.ID))
+				err := errors.Join(tx.PutImage(i), tx.PutTags(region, alice, []string{string(i.ID)}, origami.Tags{"group": "g", "grade": "1", "rare": ""}))
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		slices.Sort(want)
+		for _, f := range []origami.Filter{
+			{Name: "tag-key", Values: []string{"group", "rare"}},
+			{Name: "tag-key", Values: []string{"gr*", "rare"}},
+			{Name: "tag-key", Values: []string{"gr*"}},
+			{Name: "block-device-mapping.snapshot-id", Values: names},
+		} {
+			var got []string
+			view(t, db, func(tx *metadb.Tx) error {
+				got = nil
+				q := metadb.Query{Region: region, Viewer: alice, Filters: []origami.Filter{f}, Limit: 2}
+				for {
+					page := 0
+					for i, err := range tx.Images(q) {
+						if err != nil {
+							return err
+						}
+						got, page, q.After = append(got, string(i.ID)), page+1, string(i.ID)
+					}
+					if page < 2 {
+						return nil
+					}
+				}
+			})
+			if diff := cmp.Diff(got, want); diff != "" {
+				t.Errorf("%s %q (-got +want):\n%s", f.Name, f.Values, diff)
+			}
+		}
+	})
+}

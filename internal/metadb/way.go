@@ -30,6 +30,7 @@ type branch struct {
 	on    string     // condition of the join
 	id    string     // column with the ID; where the way is not sorted, hidden from indexes
 	where conditions // on table
+	again bool       // a row t may be met more than once
 }
 
 // Bounds of what is thought about before a list is read.
@@ -109,7 +110,7 @@ func (b branch) behind(after string) conditions {
 // page is the statement for the next n documents of q after an ID.
 func (t *table[T]) page(d *dialect, q Query, w way, after string, n int) (string, []any) {
 	rest := t.conditions(d, q, w)
-	if len(w.branches) == 1 {
+	if len(w.branches) == 1 && !w.branches[0].again {
 		b := w.branches[0]
 		c := b.behind(after)
 		return "SELECT t.doc FROM " + b.table + b.join + " WHERE " + c.text() + b.on + rest.and() + " ORDER BY " + b.id + " " + limitTo,
@@ -119,8 +120,11 @@ func (t *table[T]) page(d *dialect, q Query, w way, after string, n int) (string
 	args := []any{string(q.Region)}
 	for i, b := range w.branches {
 		c := b.behind(after)
-		parts = append(parts, "SELECT id FROM (SELECT t.id FROM "+b.table+b.join+" WHERE "+c.text()+b.on+rest.and()+
-			" ORDER BY "+b.id+" "+limitTo+") AS b"+string(rune('0'+i)))
+		ids := "SELECT t.id FROM " + b.table + b.join + " WHERE " + c.text() + b.on + rest.and() + " ORDER BY " + b.id
+		if b.again { // the limit is one of rows t
+			ids = "SELECT DISTINCT " + b.id + " AS id FROM " + b.table + b.join + " WHERE " + c.text() + b.on + rest.and() + " ORDER BY 1"
+		}
+		parts = append(parts, "SELECT id FROM ("+ids+" "+limitTo+") AS b"+string(rune('0'+i)))
 		args = append(append(append(args, c.args...), rest.args...), n)
 	}
 	return "SELECT t.doc FROM " + t.name + " t WHERE t.region = ? AND t.id IN (" +
@@ -208,7 +212,7 @@ func (t *table[T]) own(q Query, column string, values []string) []branch {
 
 // child is the branch by a table that follows from this one.
 func (t *table[T]) child(q Query, name, key, column string, values []string) branch {
-	b := branch{table: name + " d", id: "d." + key}
+	b := branch{table: name + " d", id: "d." + key, again: len(values) > 1}
 	b.join, b.on = t.joined(b.id)
 	b.where.add("d.region = ?", string(q.Region))
 	b.where.in("d."+column, values)
@@ -282,6 +286,7 @@ func (t *table[T]) tagWay(q Query, f origami.Filter, key string) (way, bool) {
 		}
 		return w, true
 	}
+	b.again = column == "d.name" && (!ok || len(values) > 1)
 	if ok {
 		b.where.in(column, values)
 	} else if !b.where.begins(column, f) && column == "d.name" {
