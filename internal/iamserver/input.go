@@ -11,34 +11,43 @@ import (
 
 // input has every parameter of every operation that is served.
 type input struct {
-	AccessKeyID              *string  `query:"AccessKeyId" valid:"min=16,max=128"`
-	AssumeRolePolicyDocument *string  `query:"AssumeRolePolicyDocument" valid:"max=131072"`
-	Description              *string  `query:"Description,keepempty" valid:"max=1000"`
-	EntityFilter             *string  `query:"EntityFilter"`
-	GroupName                *string  `query:"GroupName" valid:"max=128"`
-	InstanceProfileName      *string  `query:"InstanceProfileName" valid:"max=128"`
-	Marker                   *string  `query:"Marker" valid:"max=320"`
-	MaxItems                 *int32   `query:"MaxItems" valid:"min=1,max=1000"`
-	MaxSessionDuration       *int32   `query:"MaxSessionDuration" valid:"min=3600,max=43200"`
-	NewGroupName             *string  `query:"NewGroupName" valid:"max=128"`
-	NewPath                  *string  `query:"NewPath" valid:"max=512"`
-	NewUserName              *string  `query:"NewUserName" valid:"max=64"`
-	OnlyAttached             *bool    `query:"OnlyAttached"`
-	Path                     *string  `query:"Path" valid:"max=512"`
-	PathPrefix               *string  `query:"PathPrefix" valid:"max=512"`
-	PermissionsBoundary      *string  `query:"PermissionsBoundary" valid:"min=20,max=2048"`
-	PolicyARN                *string  `query:"PolicyArn" valid:"min=20,max=2048"`
-	PolicyDocument           *string  `query:"PolicyDocument" valid:"max=131072"`
-	PolicyName               *string  `query:"PolicyName" valid:"max=128"`
-	PolicyUsageFilter        *string  `query:"PolicyUsageFilter"`
-	RoleName                 *string  `query:"RoleName" valid:"max=64"`
-	Scope                    *string  `query:"Scope"`
-	SetAsDefault             *bool    `query:"SetAsDefault"`
-	Status                   *string  `query:"Status"`
-	TagKeys                  []string `query:"TagKeys" valid:"items=50"`
-	Tags                     []tag    `query:"Tags" valid:"items=50"`
-	UserName                 *string  `query:"UserName" valid:"max=128"`
-	VersionID                *string  `query:"VersionId" valid:"max=32"`
+	ActionNames              []string       `query:"ActionNames" valid:"items=1000"`
+	BoundaryInputList        []string       `query:"PermissionsBoundaryPolicyInputList" valid:"items=10"`
+	CallerARN                *string        `query:"CallerArn" valid:"max=2048"`
+	ContextEntries           []contextEntry `query:"ContextEntries" valid:"items=200"`
+	PolicyInputList          []string       `query:"PolicyInputList" valid:"items=100"`
+	PolicySourceARN          *string        `query:"PolicySourceArn" valid:"min=20,max=2048"`
+	ResourceARNs             []string       `query:"ResourceArns" valid:"items=1000"`
+	ResourceOwner            *string        `query:"ResourceOwner" valid:"max=2048"`
+	ResourcePolicy           *string        `query:"ResourcePolicy" valid:"max=131072"`
+	AccessKeyID              *string        `query:"AccessKeyId" valid:"min=16,max=128"`
+	AssumeRolePolicyDocument *string        `query:"AssumeRolePolicyDocument" valid:"max=131072"`
+	Description              *string        `query:"Description,keepempty" valid:"max=1000"`
+	EntityFilter             *string        `query:"EntityFilter"`
+	GroupName                *string        `query:"GroupName" valid:"max=128"`
+	InstanceProfileName      *string        `query:"InstanceProfileName" valid:"max=128"`
+	Marker                   *string        `query:"Marker" valid:"max=320"`
+	MaxItems                 *int32         `query:"MaxItems" valid:"min=1,max=1000"`
+	MaxSessionDuration       *int32         `query:"MaxSessionDuration" valid:"min=3600,max=43200"`
+	NewGroupName             *string        `query:"NewGroupName" valid:"max=128"`
+	NewPath                  *string        `query:"NewPath" valid:"max=512"`
+	NewUserName              *string        `query:"NewUserName" valid:"max=64"`
+	OnlyAttached             *bool          `query:"OnlyAttached"`
+	Path                     *string        `query:"Path" valid:"max=512"`
+	PathPrefix               *string        `query:"PathPrefix" valid:"max=512"`
+	PermissionsBoundary      *string        `query:"PermissionsBoundary" valid:"min=20,max=2048"`
+	PolicyARN                *string        `query:"PolicyArn" valid:"min=20,max=2048"`
+	PolicyDocument           *string        `query:"PolicyDocument" valid:"max=131072"`
+	PolicyName               *string        `query:"PolicyName" valid:"max=128"`
+	PolicyUsageFilter        *string        `query:"PolicyUsageFilter"`
+	RoleName                 *string        `query:"RoleName" valid:"max=64"`
+	Scope                    *string        `query:"Scope"`
+	SetAsDefault             *bool          `query:"SetAsDefault"`
+	Status                   *string        `query:"Status"`
+	TagKeys                  []string       `query:"TagKeys" valid:"items=50"`
+	Tags                     []tag          `query:"Tags" valid:"items=50"`
+	UserName                 *string        `query:"UserName" valid:"max=128"`
+	VersionID                *string        `query:"VersionId" valid:"max=32"`
 }
 
 // tag is a tag in requests and answers.

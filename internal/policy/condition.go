@@ -11,6 +11,7 @@ type condition struct {
 	set      setKind
 	ifExists bool
 	key      string // in lower case
+	name     string // as it is written
 	values   []operand
 }
 
@@ -86,7 +87,7 @@ func (d *Document) parseCondition(c condition, key string, v node) (condition, e
 	if !ok || vendor == "" || rest == "" || len(key) > maxKey {
 		return c, malformed(reasonVendor)
 	}
-	c.key = strings.ToLower(key)
+	c.key, c.name = strings.ToLower(key), key
 	values, ok := v.scalars()
 	if !ok {
 		return c, malformed(reasonSyntax)

@@ -18,6 +18,7 @@ type token struct {
 	kind tokenKind
 	r    rune
 	name string // of the variable, in lower case
+	key  string // the same as it is written
 	text string // its default
 	def  bool   // it has one
 }
@@ -75,7 +76,7 @@ func parseVariable(body string) (token, bool) {
 		return token{kind: literal, r: rune(body[0])}, true
 	}
 	name, rest, def := strings.Cut(body, ",")
-	t := token{kind: variable, name: strings.ToLower(strings.TrimSpace(name)), def: def}
+	t := token{kind: variable, name: strings.ToLower(strings.TrimSpace(name)), key: strings.TrimSpace(name), def: def}
 	if def {
 		rest = strings.TrimSpace(rest)
 		if len(rest) < 2 || rest[0] != '\'' || rest[len(rest)-1] != '\'' {

@@ -1,0 +1,137 @@
+package iamserver
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"origami"
+	"origami/internal/iam"
+	"origami/internal/policy"
+)
+
+// contextEntry is a condition key of a simulation.
+type contextEntry struct {
+	Name   *string  `query:"ContextKeyName" valid:"required,min=5,max=256"`
+	Type   *string  `query:"ContextKeyType"`
+	Values []string `query:"ContextKeyValues" valid:"items=200"`
+}
+
+// contextTypes are the types of the values of condition keys.
+var contextTypes = []string{
+	"string", "stringList", "numeric", "numericList", "boolean", "booleanList", "ip", "ipList", "binary", "binaryList", "date", "dateList",
+}
+
+// contextKeys reads the condition keys of a simulation.
+func (c *call) contextKeys() (policy.Keys, error) {
+	keys := policy.Keys{}
+	for _, e := range c.ContextEntries {
+		if e.Type != nil && !slices.Contains(contextTypes, *e.Type) {
+			return nil, invalidChoice("contextEntries.contextKeyType", *e.Type, strings.Join(contextTypes, ", "))
+		}
+		if e.Type != nil && len(e.Values) > 1 && !strings.HasSuffix(*e.Type, "List") {
+			return nil, origami.Errorf("InvalidInput", "The context key %.256s of type %s has more than one value.", *e.Name, *e.Type)
+		}
+		keys.Set(*e.Name, e.Values...)
+	}
+	return keys, nil
+}
+
+type simulateOutput struct {
+	Results     []wireSimulated `xml:"EvaluationResults>member"`
+	IsTruncated *bool           `xml:"IsTruncated"`
+	Marker      *string         `xml:"Marker"`
+}
+
+type wireSimulated struct {
+	Action   *string         `xml:"EvalActionName"`
+	Resource *string         `xml:"EvalResourceName"`
+	Decision *string         `xml:"EvalDecision"`
+	Matched  []wireStatement `xml:"MatchedStatements>member"`
+	Missing  []string        `xml:"MissingContextValues>member"`
+	Boundary *boundaryDetail `xml:"PermissionsBoundaryDecisionDetail"`
+}
+
+type wireStatement struct {
+	Policy *string       `xml:"SourcePolicyId"`
+	Type   *string       `xml:"SourcePolicyType"`
+	Start  *wirePosition `xml:"StartPosition"`
+	End    *wirePosition `xml:"EndPosition"`
+}
+
+type wirePosition struct {
+	Line   *int32 `xml:"Line"`
+	Column *int32 `xml:"Column"`
+}
+
+type boundaryDetail struct {
+	Allowed *bool `xml:"AllowedByPermissionsBoundary"`
+}
+
+func toPosition(p policy.Position) *wirePosition {
+	return &wirePosition{new(int32(p.Line)), new(int32(p.Column))}
+}
+
+// simulate answers SimulateCustomPolicy and SimulatePrincipalPolicy.
+func simulate(c *call) (any, error) {
+	keys, err := c.contextKeys()
+	if err != nil {
+		return nil, err
+	}
+	q := iam.Simulation{
+		Policies: c.PolicyInputList, Boundaries: c.BoundaryInputList, Actions: c.ActionNames, Resources: c.ResourceARNs, Keys: keys,
+	}
+	for to, from := range map[*string]*string{
+		&q.Source: c.PolicySourceARN, &q.Caller: c.CallerARN, &q.ResourcePolicy: c.ResourcePolicy, &q.ResourceOwner: c.ResourceOwner,
+	} {
+		if from != nil {
+			*to = *from
+		}
+	}
+	all, err := c.iam.Simulate(c.ctx, c.who.Account, q)
+	if err != nil {
+		return nil, err
+	}
+	type numbered struct {
+		iam.Simulated
+		n int
+	}
+	var list []numbered
+	for n, s := range all {
+		list = append(list, numbered{s, n})
+	}
+	items, truncated, next, err := page(c, list, func(s numbered) string { return fmt.Sprintf("%08d", s.n) })
+	if err != nil {
+		return nil, err
+	}
+	out := &simulateOutput{IsTruncated: truncated, Marker: next}
+	for _, s := range items {
+		w := wireSimulated{Action: &s.Action, Resource: &s.Resource, Decision: &s.Decision, Missing: s.Missing}
+		if s.Bounded != nil {
+			w.Boundary = &boundaryDetail{s.Bounded}
+		}
+		for _, m := range s.Matched {
+			w.Matched = append(w.Matched, wireStatement{&m.Policy, &m.Type, toPosition(m.Start), toPosition(m.End)})
+		}
+		out.Results = append(out.Results, w)
+	}
+	return out, nil
+}
+
+type contextKeysOutput struct {
+	Names []string `xml:"ContextKeyNames>member"`
+}
+
+// contextKeysOf answers GetContextKeysForCustomPolicy and
+// GetContextKeysForPrincipalPolicy.
+func contextKeysOf(c *call) (any, error) {
+	source := ""
+	if c.PolicySourceARN != nil {
+		source = *c.PolicySourceARN
+	}
+	names, err := c.iam.ContextKeys(c.ctx, c.who.Account, source, c.PolicyInputList)
+	return &contextKeysOutput{names}, err
+}
+
+// aSource is the user, group or role whose policies are asked.
+func aSource(c *call) (string, origami.Tags, error) { return *c.PolicySourceARN, nil, nil }
