@@ -14,6 +14,7 @@ func TestRetry(t *testing.T) {
 	db := &DB{dialect: &dialect{
 		conflict:  func(err error) bool { return err == lost || err == there },
 		duplicate: func(err error) bool { return err == there },
+		full:      func(error) bool { return false },
 	}}
 	for name, tt := range map[string]struct {
 		errs []error // of the attempts, in turn
