@@ -171,7 +171,7 @@ func TestSharesWithoutKeys(t *testing.T) {
 			roots = append(roots, blockstore.Root{ID: blockstore.ID{1}, Size: leaf, Domain: d})
 			continue
 		}
-		roots = append(roots, mustCreate(t, w.Store, leaf, blockstore.Root{Domain: d}, write{0, pattern(uint64(len(roots))*8+7, block)}, write{block, pattern(15, block)}))
+		roots = append(roots, mustCreate(t, w.Store, leaf, blockstore.Root{Domain: d}, write{0, pattern(uint64(len(roots))*8+23, block)}, write{block, pattern(15, block)}))
 	}
 	key, _ := ring.DomainKey(t.Context(), keyA)
 	ring.set(keyA, nil)
