@@ -217,6 +217,11 @@ func (c *copier) blocks(ctx context.Context, l *located, n int64, some []int) er
 		if err != nil {
 			return err
 		}
+		if c.src.encrypted() && !c.w.s.encrypted() {
+			if err := sumFrames(d.record); err != nil {
+				return err
+			}
+		}
 		items = append(items, item{id: c.w.s.identity(d.sum), plain: plain[:BlockSize], record: d.record})
 	}
 	if err := c.w.putBlocks(n*fanOut, some, items); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // BenchmarkCopyLimit is what a copy into another domain cannot do without, on
-// one core: checksum, decrypt, decompress, SHA-256, HMAC twice, encrypt.
+// one core: decrypt, decompress, SHA-256, HMAC twice, encrypt.
 func BenchmarkCopyLimit(b *testing.B) {
 	c, err := newCompressor()
 	if err != nil {

@@ -40,7 +40,7 @@ func (s realm) load(k kind, id ID, loc Location, buf, dst []byte) (decoded, erro
 // decoded is a block or node that was decoded.
 type decoded struct {
 	sum    [sha256.Size]byte // of its bytes
-	record []byte            // it was decoded from, not encrypted
+	record []byte            // it was decoded from, not encrypted; see sumFrames
 }
 
 // decode fills dst from a whole record, and checks everything. It decrypts the
@@ -50,7 +50,12 @@ func (s realm) decode(k kind, id ID, pack PackID, record, dst []byte) (decoded, 
 	if err != nil {
 		return decoded{}, err
 	}
-	if err := h.checkFrames(record); err != nil {
+	if !h.encrypted {
+		err = h.checkFrames(record)
+	} else {
+		err = h.checkLength(record) // the cipher sees every changed bit
+	}
+	if err != nil {
 		return decoded{}, err
 	}
 	if h.encrypted {

@@ -207,10 +207,18 @@ func (h *head) checkFrame(i int, b []byte) error {
 	return nil
 }
 
-// checkFrames checks all frames of a whole record.
-func (h *head) checkFrames(record []byte) error {
+// checkLength checks that a record is whole.
+func (h *head) checkLength(record []byte) error {
 	if len(record) != h.size()+h.stored {
 		return malformed("record of %d bytes, want %d", len(record), h.size()+h.stored)
+	}
+	return nil
+}
+
+// checkFrames checks all frames of a whole record.
+func (h *head) checkFrames(record []byte) error {
+	if err := h.checkLength(record); err != nil {
+		return err
 	}
 	for i := range h.frames {
 		at := h.offset(i)
@@ -218,6 +226,24 @@ func (h *head) checkFrames(record []byte) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// sumFrames gives a whole record that was decrypted the checksums of its frames,
+// in place.
+func sumFrames(record []byte) error {
+	h, err := parseHead(record)
+	if err == nil {
+		err = h.checkLength(record)
+	}
+	if err != nil {
+		return err
+	}
+	for i := range h.frames {
+		at := h.offset(i)
+		h.frame[i].crc = crc32.Checksum(record[at:at+h.frame[i].length], castagnoli)
+	}
+	h.put(record)
 	return nil
 }
 
