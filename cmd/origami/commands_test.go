@@ -91,6 +91,7 @@ func (n *installation) start() {
 	select {
 	case n.said = <-ready.said:
 	case err := <-n.done:
+		n.done = nil // it has ended
 		n.t.Fatalf("serve: %v", err)
 	case <-time.After(5 * time.Minute):
 		n.t.Fatal("the service does not begin to serve")
