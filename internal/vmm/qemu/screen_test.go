@@ -15,9 +15,9 @@ func TestScreenshot(t *testing.T) {
 	t.Parallel()
 	requireQEMU(t)
 	d, _ := openHere(t)
-	start(t, d, guestSpec(t, "i-screen", vmmtest.Obedient))
+	start(t, d, guestSpec(t, "i-1", vmmtest.Obedient))
 	for _, wake := range []bool{false, true} {
-		b, err := d.Screenshot(t.Context(), "i-screen", wake)
+		b, err := d.Screenshot(t.Context(), "i-1", wake)
 		if err != nil {
 			t.Fatal(err)
 		}
