@@ -24,7 +24,7 @@ const module = "origami"
 var house = []string{
 	// 0 ground: nouns, contracts, codecs.
 	`. disk nbd internal/objstore internal/vmm internal/vmm/qemu/qmp internal/durable
-	 internal/sigv4 internal/awsquery internal/sdktest internal/policy internal/keywrap internal/awsjson internal/optional`,
+	 internal/sigv4 internal/awsquery internal/sdktest internal/sockettest internal/policy internal/keywrap internal/awsjson internal/optional`,
 	// 1 stores and drivers, and the suites that their contracts ask of them.
 	`disk/raw disk/qcow2 disk/disktest internal/durable/durabletest
 	 internal/objstore/dir internal/objstore/objstoretest

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 
+	"origami/internal/sockettest"
 	"origami/nbd"
 )
 
@@ -125,15 +125,7 @@ var (
 // socketPath makes a short name for a socket, unlike those below t.TempDir.
 func socketPath(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "nbd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := sockettest.Dir(t)
 	return filepath.Join(dir, "s")
 }
 

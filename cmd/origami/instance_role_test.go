@@ -23,21 +23,28 @@ func instanceWithProfile(p *origami.InstanceProfile) *imds.Instance {
 	}}
 }
 
-// TestInstanceRoles gives an instance credentials of its role, which are kept
-// until they are about to expire, authenticate, and go with the role.
-func TestInstanceRoles(t *testing.T) {
-	t.Parallel()
-	ctx := t.Context()
-	db, err := metadb.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "db"))
+// anAccount makes an account in a database of its own.
+func anAccount(t *testing.T) (*iam.Service, origami.Account) {
+	t.Helper()
+	db, err := metadb.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
 	accounts := iam.New(db)
-	a, _, err := accounts.CreateAccount(ctx, "a")
+	a, _, err := accounts.CreateAccount(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return accounts, a
+}
+
+// TestInstanceRoles gives an instance credentials of its role, which are kept
+// until they are about to expire, authenticate, and go with the role.
+func TestInstanceRoles(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	accounts, a := anAccount(t)
 	step := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -119,16 +126,7 @@ func TestInstanceRoles(t *testing.T) {
 func TestInstanceConditions(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	db, err := metadb.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	accounts := iam.New(db)
-	a, _, err := accounts.CreateAccount(ctx, "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	accounts, a := anAccount(t)
 	r, err := accounts.CreateIdentity(ctx, a.ID, iam.IdentitySpec{Kind: origami.KindRole, Name: "r",
 		Trust: `{"Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}`})
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,6 +21,7 @@ import (
 	"origami/internal/endpoint"
 	"origami/internal/localserver"
 	"origami/internal/sigv4"
+	"origami/internal/sockettest"
 	"origami/internal/vmm"
 	"origami/internal/vmm/vmmtest"
 	"origami/internal/vnet"
@@ -33,11 +33,7 @@ var key = sigv4.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", Secret: "wJalrX
 // serveDoor serves a handler on a socket, and returns a client of it.
 func serveDoor(t *testing.T, h *localserver.Handler) *localserver.Client {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "door") // sockets need a short path
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := sockettest.Dir(t)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "sock"), Net: "unix"})
 	if err != nil {
 		t.Fatal(err)

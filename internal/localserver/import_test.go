@@ -21,6 +21,7 @@ import (
 	"origami/internal/localserver"
 	"origami/internal/metadb"
 	"origami/internal/sigv4"
+	"origami/internal/sockettest"
 	"origami/internal/vmie"
 )
 
@@ -35,11 +36,7 @@ var keys = map[string]sigv4.Credentials{
 // door serves a region's local door and returns the path of its socket.
 func door(t *testing.T, r *instancetest.Region) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "o") // sockets need a short path
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := sockettest.Dir(t)
 	path := filepath.Join(dir, "s")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {

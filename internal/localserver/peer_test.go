@@ -10,16 +10,13 @@ import (
 	"testing"
 
 	"origami/internal/localserver"
+	"origami/internal/sockettest"
 )
 
 // TestPeer accepts a connection of this process, and knows that it is one.
 func TestPeer(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("/tmp", "peer") // sockets need a short path
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := sockettest.Dir(t)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "sock"), Net: "unix"})
 	if err != nil {
 		t.Fatal(err)

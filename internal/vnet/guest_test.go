@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -30,6 +29,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"origami/internal/sockettest"
 	"origami/internal/vnet"
 )
 
@@ -54,28 +54,12 @@ type guest struct {
 	conn net.Conn
 }
 
-// socketDir makes a directory whose name leaves room for a socket's, unlike
-// that of t.TempDir.
-func socketDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "vnet")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
 // newGuest starts a monitor that listens on a socket of its own.
 func newGuest(t testing.TB, last byte) *guest {
 	t.Helper()
 	mac := net.HardwareAddr{0x0a, 0, 0, 0, 0, last}
 	g := &guest{
-		t: t, mac: mac, socket: filepath.Join(socketDir(t), "n"),
+		t: t, mac: mac, socket: filepath.Join(sockettest.Dir(t), "n"),
 		link:   channel.New(1024, 1500+header.EthernetMinimumSize, tcpip.LinkAddress(mac)),
 		seen:   make(chan []byte, 4096),
 		resume: make(chan struct{}),

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -25,6 +24,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 
 	"origami"
+
+	"origami/internal/sockettest"
 )
 
 // patience is how long a test waits for what must happen, and silence for what
@@ -48,22 +49,6 @@ type guest struct {
 	conn net.Conn
 }
 
-// socketDir makes a directory whose name leaves room for a socket's, unlike
-// that of t.TempDir.
-func socketDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "vpc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
 // boot starts the guest of an instance. Its monitor listens before the
 // instance is plugged.
 func boot(t testing.TB, i *origami.Instance, subnet netip.Prefix) *guest {
@@ -73,7 +58,7 @@ func boot(t testing.TB, i *origami.Instance, subnet netip.Prefix) *guest {
 		t.Fatal(err)
 	}
 	g := &guest{
-		t: t, i: i, socket: filepath.Join(socketDir(t), "n"),
+		t: t, i: i, socket: filepath.Join(sockettest.Dir(t), "n"),
 		link:  channel.New(1024, 1500+header.EthernetMinimumSize, tcpip.LinkAddress(mac)),
 		reads: make(chan struct{}, 1),
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"origami/internal/sockettest"
 	"origami/internal/vmm"
 	"origami/internal/vmm/qemu"
 	"origami/internal/vpc"
@@ -76,7 +77,7 @@ func testGuest(t *testing.T, socket string) {
 //
 //origami:proves AuthorizeSecurityGroupIngress RevokeSecurityGroupIngress S95
 func TestRealGuest(t *testing.T) {
-	dir := socketDir(t)
+	dir := sockettest.Dir(t)
 	disk, nic := filepath.Join(dir, "disk"), filepath.Join(dir, "net")
 	testGuest(t, disk)
 	driver, err := qemu.Open(t.Context(), qemu.Config{Dir: filepath.Join(dir, "machines"), Accel: qemu.AccelTCG})

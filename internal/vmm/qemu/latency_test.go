@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"origami/internal/sockettest"
 	"origami/internal/vmm"
 	"origami/internal/vmm/qemu"
 	"origami/internal/vmm/vmmtest"
@@ -47,7 +48,7 @@ func BenchmarkStart(b *testing.B) {
 	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
 		b.Skip("needs qemu-system-x86_64")
 	}
-	d, err := qemu.Open(b.Context(), qemu.Config{Dir: tempDir(b), Accel: qemu.AccelTCG})
+	d, err := qemu.Open(b.Context(), qemu.Config{Dir: sockettest.Dir(b), Accel: qemu.AccelTCG})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func BenchmarkStart(b *testing.B) {
 		for range d.Events() {
 		}
 	}()
-	bareDir := tempDir(b)
+	bareDir := sockettest.Dir(b)
 	if err := os.Mkdir(filepath.Join(bareDir, "i-1"), 0o700); err != nil {
 		b.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"origami/internal/sockettest"
 	"origami/internal/vmm"
 	"origami/internal/vmm/qemu"
 	"origami/internal/vmm/qemu/qmp"
@@ -53,7 +54,7 @@ func TestTerminated(t *testing.T) {
 func TestHungProcess(t *testing.T) {
 	t.Parallel()
 	requireQEMU(t)
-	dir := tempDir(t)
+	dir := sockettest.Dir(t)
 	d := open(t, dir)
 	t.Cleanup(func() { end(t, d) })
 	start(t, d, guestSpec(t, "i-1", vmmtest.Deaf))
@@ -113,7 +114,7 @@ func hang(t *testing.T, pid int) {
 func TestStartFails(t *testing.T) {
 	t.Parallel()
 	d, dir := openHere(t)
-	nics := tempDir(t)
+	nics := sockettest.Dir(t)
 	spec := bootSpec("i-1", filepath.Join(dir, "no-such-socket"))
 	spec.NICs = []vmm.NIC{{MAC: "0a:00:00:00:00:01", Socket: filepath.Join(nics, "nic0")}}
 	err := d.Start(t.Context(), spec)
@@ -143,7 +144,7 @@ func TestStartFails(t *testing.T) {
 func TestStartHangs(t *testing.T) {
 	t.Parallel()
 	d, dir := openHere(t)
-	mute := filepath.Join(tempDir(t), "mute")
+	mute := filepath.Join(sockettest.Dir(t), "mute")
 	l, err := net.Listen("unix", mute)
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +194,7 @@ func TestFullBus(t *testing.T) {
 	t.Parallel()
 	d, _ := openHere(t)
 	spec := guestSpec(t, "i-1", vmmtest.Obedient)
-	nics := tempDir(t)
+	nics := sockettest.Dir(t)
 	for i := range qemu.MaxNICs {
 		spec.NICs = append(spec.NICs, vmm.NIC{
 			MAC:    fmt.Sprintf("0a:00:00:00:00:%02x", i),
@@ -324,7 +325,7 @@ func TestConsoleFlood(t *testing.T) {
 func TestAccel(t *testing.T) {
 	requireQEMU(t)
 	t.Parallel()
-	dir := tempDir(t)
+	dir := sockettest.Dir(t)
 	if err := qemu.RunProbe(t.Context(), qemu.Config{Dir: dir}, qemu.AccelTCG); err != nil {
 		t.Errorf("the probe fails even under TCG: %v", err)
 	}
@@ -342,7 +343,7 @@ func TestAccel(t *testing.T) {
 func TestAccelAuto(t *testing.T) {
 	requireQEMU(t)
 	t.Parallel()
-	d, err := qemu.Open(t.Context(), qemu.Config{Dir: tempDir(t), Logger: testLogger(t)})
+	d, err := qemu.Open(t.Context(), qemu.Config{Dir: sockettest.Dir(t), Logger: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -386,7 +387,7 @@ func daemon(dir string) error {
 func TestRecoverFromKilledDaemon(t *testing.T) {
 	requireQEMU(t)
 	t.Parallel()
-	dir := tempDir(t)
+	dir := sockettest.Dir(t)
 	for _, id := range []string{"i-1", "i-2"} {
 		runKilledDaemon(t, dir, guestSpec(t, id, vmmtest.Obedient))
 	}
@@ -421,7 +422,7 @@ func TestRecoverFromKilledDaemon(t *testing.T) {
 func TestPowersOffAlone(t *testing.T) {
 	requireQEMU(t)
 	t.Parallel()
-	dir := tempDir(t)
+	dir := sockettest.Dir(t)
 	// Guests that wait to be asked: one that did not could be gone before the
 	// daemon is killed, and that would have heard of it.
 	runKilledDaemon(t, dir, guestSpec(t, "i-1", vmmtest.Obedient), guestSpec(t, "i-2", vmmtest.Obedient))
@@ -482,7 +483,7 @@ func pressPower(t *testing.T, dir, id string) string {
 func TestClosedDuringPowerOff(t *testing.T) {
 	t.Parallel()
 	requireQEMU(t)
-	dir := tempDir(t)
+	dir := sockettest.Dir(t)
 	d := open(t, dir)
 	t.Cleanup(func() { end(t, d) })
 	start(t, d, guestSpec(t, "i-1", vmmtest.Deaf))
@@ -551,7 +552,7 @@ func runKilledDaemon(t *testing.T, dir string, specs ...vmm.Spec) {
 func TestRecoverDamaged(t *testing.T) {
 	requireQEMU(t)
 	t.Parallel()
-	dir := tempDir(t)
+	dir := sockettest.Dir(t)
 	d := open(t, dir)
 	t.Cleanup(func() { end(t, d) })
 	start(t, d, guestSpec(t, "i-1", vmmtest.Obedient))

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"origami/internal/sockettest"
 	"origami/internal/vmm"
 	"origami/internal/vmm/qemu"
 	"origami/internal/vmm/vmmtest"
@@ -40,21 +41,6 @@ func requireQEMU(t testing.TB) {
 	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
 		t.Skip("needs qemu-system-x86_64")
 	}
-}
-
-// tempDir makes a directory whose name leaves room for those of sockets.
-func tempDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "qemu")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }
 
 // device is a disk in memory. It tells when a sector is read that is not of
@@ -91,7 +77,7 @@ func (d *device) WriteAt(p []byte, off int64) (int, error) {
 // serve exports a disk over NBD and returns the socket's path.
 func serve(t testing.TB, dev nbd.Device) string {
 	t.Helper()
-	path := filepath.Join(tempDir(t), "nbd.sock")
+	path := filepath.Join(sockettest.Dir(t), "nbd.sock")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +134,7 @@ func testLogger(t testing.TB) *slog.Logger {
 func openHere(t testing.TB) (*qemu.Driver, string) {
 	t.Helper()
 	requireQEMU(t)
-	dir := tempDir(t)
+	dir := sockettest.Dir(t)
 	d := open(t, dir)
 	t.Cleanup(func() { end(t, d) })
 	return d, dir
@@ -252,7 +238,7 @@ func TestOpenBesideForks(t *testing.T) {
 			}
 		})
 	}
-	dir := tempDir(t)
+	dir := sockettest.Dir(t)
 	for range 100 {
 		if err := open(t, dir).Close(); err != nil {
 			t.Fatal(err)
@@ -263,7 +249,7 @@ func TestOpenBesideForks(t *testing.T) {
 func TestOpenRefused(t *testing.T) {
 	requireQEMU(t)
 	t.Parallel()
-	dir := tempDir(t)
+	dir := sockettest.Dir(t)
 	d := open(t, dir)
 	defer d.Close()
 	tests := []struct {

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"origami/internal/sockettest"
 	"origami/internal/vmm"
 )
 
@@ -73,7 +73,7 @@ func run(t *testing.T, open Open, makeSpec MakeSpec, banner string) {
 		}
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			f := &fixture{T: t, open: open, makeSpec: makeSpec, empty: banner != "", ready: banner, dir: shortTempDir(t)}
+			f := &fixture{T: t, open: open, makeSpec: makeSpec, empty: banner != "", ready: banner, dir: sockettest.Dir(t)}
 			if !f.empty {
 				f.ready = Ready
 			}
@@ -85,21 +85,6 @@ func run(t *testing.T, open Open, makeSpec MakeSpec, banner string) {
 			test.run(f)
 		})
 	}
-}
-
-// shortTempDir makes a directory in which a UNIX socket has room for its name,
-// unlike in that of t.TempDir.
-func shortTempDir(t *testing.T) string {
-	dir, err := os.MkdirTemp("/tmp", "vmm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }
 
 // fixture is a driver under test with its machines.

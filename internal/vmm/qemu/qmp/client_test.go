@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"origami/internal/sockettest"
 	"origami/internal/vmm/qemu/qmp"
 )
 
@@ -365,11 +365,7 @@ func TestGreeting(t *testing.T) {
 // A QEMU that hangs accepts a connection and never speaks.
 func TestDialHungServer(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("/tmp", "qmp") // short: it is the directory of a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
+	dir := sockettest.Dir(t)
 	path := filepath.Join(dir, "s")
 	ln, err := net.Listen("unix", path)
 	if err != nil {
