@@ -16,8 +16,8 @@ type Request struct {
 // lower case: [Keys.Set] sees to that.
 type Keys map[string][]string
 
-// Set gives a key values. Values of one key add up; a key that was set without
-// values exists and is empty.
+// Set gives a key values. Values of one key add up. To conditions, a key that
+// was set without values does not exist.
 func (k Keys) Set(name string, values ...string) {
 	name = strings.ToLower(name)
 	k[name] = append(k[name], values...)
@@ -61,13 +61,11 @@ func (s *statement) evaluate(r *Request, ids map[string]string) Effect {
 	}
 	grade := Allow
 	if s.principals != nil {
-		reach := s.principals.reach(r.Principal, ids)
-		if s.notPrincipals {
-			if reach != nobody {
-				return Silent
-			}
-		} else {
-			grade = [...]Effect{Silent, AllowAccount, AllowRole, Allow}[reach]
+		switch {
+		case !s.notPrincipals:
+			grade = [...]Effect{Silent, AllowAccount, AllowRole, Allow}[s.principals.reach(r.Principal, ids)]
+		case s.principals.excepts(r.Principal, ids):
+			return Silent
 		}
 	}
 	if grade == Silent {

@@ -143,6 +143,8 @@ func TestConditions(t *testing.T) {
 		`"BinaryEquals":{"aws:blob":"AAEC"}`:                                                     false,
 		`"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}`:                                              true,
 		`"IpAddress":{"aws:SourceIp":["192.168.0.0/16","10.1.2.3"]}`:                             true,
+		`"IpAddress":{"aws:SourceIp":"::ffff:10.0.0.0/104"}`:                                     true,
+		`"IpAddress":{"aws:SourceIp":"::ffff:11.0.0.0/104"}`:                                     false,
 		`"IpAddress":{"aws:SourceIp":"::/0"}`:                                                    false,
 		`"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}`:                                           false,
 		`"NotIpAddress":{"aws:SourceIp":"11.0.0.0/8"}`:                                           true,
@@ -220,14 +222,47 @@ func TestPrincipals(t *testing.T) {
 			t.Errorf("%s for %+v: got %v, want %v", tt.principal, tt.who, got, tt.want)
 		}
 	}
-	deny := parse(t, statement(`"Effect":"Deny","NotPrincipal":{"AWS":["`+alice+`","222222222222"]},"Action":"sts:AssumeRole"`), policy.Trust)
-	for who, want := range map[policy.Principal]policy.Effect{user: policy.Silent, sess: policy.Deny, root: policy.Deny} {
-		if got := deny.Evaluate(&policy.Request{Action: "sts:AssumeRole", Principal: who}); got != want {
-			t.Errorf("all but alice, for %+v: got %v, want %v", who, got, want)
-		}
-	}
-	if got, want := deny.ARNs(), []string{policy.RootARN("222222222222"), alice}; !slices.Equal(got, want) {
+	both := parse(t, statement(`"Effect":"Allow","Principal":{"AWS":["`+alice+`","222222222222"]},"Action":"sts:AssumeRole"`), policy.Trust)
+	if got, want := both.ARNs(), []string{policy.RootARN("222222222222"), alice}; !slices.Equal(got, want) {
 		t.Errorf("names: got %q, want %q", got, want)
+	}
+}
+
+// TestNotPrincipal asks whom a denial of all but some denies: whoever is not
+// listed with account, role and name.
+func TestNotPrincipal(t *testing.T) {
+	t.Parallel()
+	user := policy.Principal{Account: account, ARN: alice}
+	sess := policy.Principal{Account: account, ARN: session, Role: role}
+	root := policy.Principal{Account: account, ARN: policy.RootARN(account)}
+	stranger := policy.Principal{Account: "222222222222", ARN: "arn:aws:iam::222222222222:user/alice"}
+	service := policy.Principal{Service: "ec2.amazonaws.com"}
+	all := []policy.Principal{user, sess, root, stranger, service}
+	tests := []struct {
+		name, principals string
+		excepted         []policy.Principal
+	}{
+		{"everybody", `"*"`, all},
+		{"a user", `{"AWS":"` + alice + `"}`, nil},
+		{"a user and its account", `{"AWS":["` + alice + `","` + account + `"]}`, []policy.Principal{user, root}},
+		{"an account", `{"AWS":"` + policy.RootARN(account) + `"}`, []policy.Principal{root}},
+		{"a role and its account", `{"AWS":["` + role + `","` + account + `"]}`, []policy.Principal{sess, root}},
+		{"a session and its account", `{"AWS":["` + session + `","` + account + `"]}`, []policy.Principal{root}},
+		{"a session, its role and its account", `{"AWS":["` + session + `","` + role + `","` + account + `"]}`, []policy.Principal{sess, root}},
+		{"a user and another account", `{"AWS":["` + alice + `","222222222222"]}`, nil},
+		{"a service", `{"Service":"ec2.amazonaws.com"}`, []policy.Principal{service}},
+	}
+	for _, tt := range tests {
+		d := parse(t, statement(`"Effect":"Deny","NotPrincipal":`+tt.principals+`,"Action":"kms:*","Resource":"*"`), policy.Resource)
+		for _, who := range all {
+			want := policy.Deny
+			if slices.Contains(tt.excepted, who) {
+				want = policy.Silent
+			}
+			if got := d.Evaluate(&policy.Request{Action: "kms:Decrypt", Resource: "arn:aws:kms:::key/x", Principal: who}); got != want {
+				t.Errorf("all but %s, for %+v: got %v, want %v", tt.name, who, got, want)
+			}
+		}
 	}
 }
 

@@ -154,6 +154,9 @@ func parsePrefix(s string, _ bool) (operand, bool) {
 	if err != nil {
 		return operand{}, false
 	}
+	if p.Addr().Is4In6() && p.Bits() >= 96 { // as addresses are compared
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
 	return operand{value: p.Masked()}, true
 }
 

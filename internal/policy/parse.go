@@ -124,6 +124,8 @@ func (d *Document) parseStatement(n node, kind Kind) (statement, error) {
 		return s, malformed("Missing required field Principal")
 	case kind == Trust && resource:
 		return s, malformed("Has prohibited field Resource")
+	case kind == Trust && has["NotPrincipal"]:
+		return s, malformed("Has prohibited field NotPrincipal")
 	case kind != Trust && len(s.resources) == 0:
 		return s, malformed(reasonResources)
 	case kind != Identity && s.notPrincipals && s.allow:

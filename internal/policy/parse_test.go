@@ -68,7 +68,8 @@ func TestParseRefuses(t *testing.T) {
 		{"trust with resource", policy.Trust, statement(`"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Resource":"*"`), "Has prohibited field Resource"},
 		{"principal with wildcard", policy.Trust, statement(`"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:user/*"},"Action":"sts:AssumeRole"`), "Invalid principal in policy"},
 		{"principal kind", policy.Trust, statement(`"Effect":"Allow","Principal":{"Who":"me"},"Action":"sts:AssumeRole"`), "Syntax errors"},
-		{"all but one", policy.Trust, statement(`"Effect":"Allow","NotPrincipal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"`), "Allow with NotPrincipal"},
+		{"all but one", policy.Resource, statement(`"Effect":"Allow","NotPrincipal":{"AWS":"111111111111"},"Action":"x:*","Resource":"*"`), "Allow with NotPrincipal"},
+		{"trust in all but one", policy.Trust, statement(`"Effect":"Deny","NotPrincipal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"`), "Has prohibited field NotPrincipal"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -169,6 +170,26 @@ func (p *principals) reach(who Principal, ids map[string]string) reach {
 		}
 	}
 	return best
+}
+
+// excepts reports whether p, as an element NotPrincipal, leaves who out: it must
+// list the account of who and, unless that is the root, the user or the role as
+// well. An account by itself excepts its root alone, and a user or a role by
+// itself nobody, since its account is denied.
+func (p *principals) excepts(who Principal, ids map[string]string) bool {
+	if p.all || who.Service != "" && slices.Contains(p.services, who.Service) {
+		return true
+	}
+	want := byName
+	switch {
+	case who.Account == "" || !slices.Contains(p.accounts, who.Account):
+		return false
+	case who.ARN == RootARN(who.Account):
+		return true
+	case who.Role != "": // a session is let in with its role
+		want = byRole
+	}
+	return slices.ContainsFunc(p.arns, func(arn string) bool { return named(arn, ids, who) == want })
 }
 
 // ARNs lists whom the statements of a document name as principals: accounts,
