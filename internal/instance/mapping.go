@@ -44,9 +44,11 @@ func (s *Service) planDevices(tx *metadb.Tx, who origami.Caller, img *origami.Im
 	}
 	merged := make([]origami.BlockDevice, len(img.BlockDevices))
 	copy(merged, img.BlockDevices)
-	fromImage := make(map[string]bool)
+	fromImage := make(map[string]origami.SnapshotID) // by device
 	for _, d := range merged {
-		fromImage[d.DeviceName] = true
+		if d.EBS != nil {
+			fromImage[d.DeviceName] = d.EBS.Snapshot
+		}
 	}
 	for _, r := range request {
 		if err := encryption(r.EBS).Check(); err != nil {
@@ -67,7 +69,11 @@ func (s *Service) planDevices(tx *metadb.Tx, who origami.Caller, img *origami.Im
 		case d.VirtualName != "":
 			p.stores = append(p.stores, d)
 		case d.EBS != nil:
-			v, err := s.planVolume(tx, who, d, fromImage[d.DeviceName])
+			viewer := who.Account
+			if d.EBS.Snapshot == fromImage[d.DeviceName] {
+				viewer = metadb.System
+			}
+			v, err := s.planVolume(tx, who, d, viewer)
 			if err != nil {
 				return nil, err
 			}
@@ -155,15 +161,12 @@ func overlayEBS(e, r origami.EBSBlockDevice) origami.EBSBlockDevice {
 	return e
 }
 
-// planVolume decides one volume. The snapshots that the image itself names are
-// read on the image's behalf: who may launch it need not be able to read them.
-func (s *Service) planVolume(tx *metadb.Tx, who origami.Caller, d origami.BlockDevice, fromImage bool) (plannedVolume, error) {
+// planVolume decides one volume. Its snapshot is read as viewer does: the one that
+// the image itself has for the device on the image's behalf, since who may launch
+// it need not be able to read it, any other as the caller.
+func (s *Service) planVolume(tx *metadb.Tx, who origami.Caller, d origami.BlockDevice, viewer origami.AccountID) (plannedVolume, error) {
 	v := plannedVolume{device: d.DeviceName, delete: d.EBS.DeleteOnTermination == nil || *d.EBS.DeleteOnTermination}
 	if d.EBS.Snapshot != "" {
-		viewer := who.Account
-		if fromImage {
-			viewer = metadb.System
-		}
 		snap, err := tx.Snapshot(who.Region, viewer, d.EBS.Snapshot)
 		if err != nil {
 			return v, err
