@@ -1,6 +1,7 @@
 package iamserver_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -417,6 +418,21 @@ func TestPolicies(t *testing.T) {
 		}
 		return err
 	}
+	rename := func(path, name *string) func() error {
+		return func() error {
+			_, err := u.UpdateUser(t.Context(), &sdk.UpdateUserInput{UserName: p("v"), NewPath: path, NewUserName: name})
+			if err == nil {
+				do(t, a.UpdateUser, &sdk.UpdateUserInput{UserName: cmp.Or(name, p("v")), NewPath: p("/x/"), NewUserName: p("v")})
+			}
+			return err
+		}
+	}
+	users := func(names ...string) string {
+		for n := range names {
+			names[n] = `"arn:aws:iam::` + string(a.account) + `:user` + names[n] + `"`
+		}
+		return `"Effect":"Allow","Action":"iam:UpdateUser","Resource":[` + strings.Join(names, ",") + `]`
+	}
 	pass := func() error {
 		_, err := u.AddRoleToInstanceProfile(t.Context(), &sdk.AddRoleToInstanceProfileInput{InstanceProfileName: p("ip"), RoleName: p("r")})
 		return err
@@ -434,7 +450,13 @@ func TestPolicies(t *testing.T) {
 		{"only oneself", `"Effect":"Allow","Action":"iam:*","Resource":"arn:aws:iam::*:user/${aws:username}"`, getV, false},
 		{"attach this policy", `"Effect":"Allow","Action":"iam:AttachUserPolicy","Resource":"*","Condition":{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/ReadOnly*"}}`, attach, true},
 		{"attach another policy", `"Effect":"Allow","Action":"iam:AttachUserPolicy","Resource":"*","Condition":{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/X"}}`, attach, false},
-		{"make with tag", `"Effect":"Allow","Action":"iam:CreateUser","Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/team":"x"},"ForAllValues:StringEquals":{"aws:TagKeys":["team"]}}`, make, true},
+		{"make with tag, and no right to tag", `"Effect":"Allow","Action":"iam:CreateUser","Resource":"*"`, make, false},
+		{"rename", users("/x/v", "/x/n"), rename(nil, p("n")), true},
+		{"rename to another name", users("/x/v", "/x/m"), rename(nil, p("n")), false},
+		{"move", users("/x/v", "/y/v"), rename(p("/y/"), nil), true},
+		{"move to another path", users("/x/v"), rename(p("/y/"), nil), false},
+		{"move and rename", users("/x/v", "/n"), rename(p("/"), p("n")), true},
+		{"make with tag", `"Effect":"Allow","Action":["iam:CreateUser","iam:TagUser"],"Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/team":"x"},"ForAllValues:StringEquals":{"aws:TagKeys":["team"]}}`, make, true},
 		{"make with boundary only", `"Effect":"Allow","Action":"iam:CreateUser","Resource":"*","Condition":{"Null":{"iam:PermissionsBoundary":"false"}}`, make, false},
 		{"without passing the role", `"Effect":"Allow","Action":"iam:Add*","Resource":"*"`, pass, false},
 		{"passing another role", `"Effect":"Allow","Action":["iam:Add*","iam:PassRole"],"Resource":["arn:aws:iam::*:instance-profile/*","arn:aws:iam::*:role/s"]`, pass, false},

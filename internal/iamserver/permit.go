@@ -1,6 +1,7 @@
 package iamserver
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -46,7 +47,28 @@ func (c *call) permit(op operation) error {
 			r.Keys.Set("iam:PermissionsBoundary", i.Boundary)
 		}
 	}
-	return c.iam.Authorize(c.ctx, c.who, action, r)
+	if err := c.iam.Authorize(c.ctx, c.who, action, r); err != nil {
+		return err
+	}
+	if kind, made := strings.CutPrefix(c.op, "Create"); made && len(c.Tags) > 0 {
+		return c.iam.Authorize(c.ctx, c.who, "iam:Tag"+kind, r)
+	}
+	if c.NewPath != nil || c.NewUserName != nil || c.NewGroupName != nil {
+		r.ARN = c.renamed(arn)
+		return c.iam.Authorize(c.ctx, c.who, action, r)
+	}
+	return nil
+}
+
+// renamed is the ARN that a user or a group of an ARN shall have. Who renames
+// needs the right to change both.
+func (c *call) renamed(arn string) string {
+	_, path, _ := strings.Cut(arn, "/")
+	path = "/" + path
+	end := strings.LastIndexByte(path, '/') + 1
+	path, name := path[:end], path[end:]
+	return c.arn(string(c.kind), cmp.Or(optional.Value(c.NewPath), path),
+		cmp.Or(optional.Value(c.NewUserName), optional.Value(c.NewGroupName), name))
 }
 
 // arn names something of the caller's account.
