@@ -19,9 +19,15 @@ type Volume struct {
 	Snapshot    SnapshotID // "" if made empty
 	Base        string     // manifest root that it began as; the overlay's own label is newer
 	Lineage     string     // of its snapshots; "" if it began empty, and then it is its own
+	Source      VolumeID   // that it is a copy of, "" if it is none
 	State       VolumeState
 	Created     time.Time
 	Attachments []Attachment
+	Bin         *BinStay // in the Recycle Bin, nil if it is not there
+
+	// Copy is how far a copy is made; nil once all of it is there, and of
+	// volumes that are no copies.
+	Copy *VolumeCopy
 
 	// Rekey is how far the content that it began with is encrypted with its key;
 	// nil if it is, or was never otherwise.
@@ -31,6 +37,14 @@ type Volume struct {
 	AutoEnableIO bool                // as its owner set it
 	Modification *VolumeModification // the last one; nil if there was none
 	Modified     []time.Time         // when the modifications of the last 24 hours began
+}
+
+// VolumeCopy says how far the copy of a volume is made. While Layer is not 0 the
+// volume is being created of that frozen layer of its source, whose files must be
+// kept; then its content is in the store, and only its encryption is under way.
+type VolumeCopy struct {
+	Layer    uint64
+	Progress int // percent
 }
 
 // VolumeRekey says how far the content of a volume that was made of a snapshot

@@ -16,7 +16,7 @@ func (s *Service) bin(tx *metadb.Tx, img *origami.Image) (bool, error) {
 	if img.RootDeviceType != "ebs" || img.State != origami.ImageAvailable && img.State != origami.ImageDisabled {
 		return false, nil
 	}
-	stay, err := rbin.Stay(tx, img.Region, img.Owner, origami.RetainImages, string(img.ID), s.now())
+	stay, err := rbin.Admit(tx, img.Region, img.Owner, origami.RetainImages, string(img.ID), s.now())
 	if err != nil || stay == nil {
 		return false, err
 	}
@@ -24,10 +24,7 @@ func (s *Service) bin(tx *metadb.Tx, img *origami.Image) (bool, error) {
 		img.State, img.Bin = origami.ImageBinned, stay
 		return nil
 	})
-	if err != nil {
-		return false, err
-	}
-	return true, tx.PutTags(img.Region, img.Owner, []string{string(img.ID)}, origami.Tags{rbin.BinTag: "true"})
+	return err == nil, err
 }
 
 // Binned finds an image of the caller's in the Recycle Bin, or
@@ -75,5 +72,5 @@ func (s *Service) Restore(tx *metadb.Tx, who origami.Caller, id origami.ImageID)
 	if err != nil {
 		return err
 	}
-	return tx.DropTag(who.Region, string(id), rbin.BinTag)
+	return rbin.Release(tx, who.Region, string(id))
 }

@@ -119,8 +119,8 @@ func (s *Service) endCreation(tx *metadb.Tx, region origami.Region, id origami.V
 	return err
 }
 
-// DeleteVolume deletes a volume of the caller's that is attached to nothing.
-// Its snapshots stay.
+// DeleteVolume deletes a volume of the caller's that is attached to nothing, or
+// puts it into the Recycle Bin if a rule says so. Its snapshots stay.
 func (s *Service) DeleteVolume(tx *metadb.Tx, who origami.Caller, id origami.VolumeID) error {
 	v, err := tx.Volume(who.Region, who.Account, id)
 	if err != nil {

@@ -39,6 +39,7 @@ func TestHoldings(t *testing.T) {
 		"never opened": {Base: label(8)},
 		"to encrypt":   {Base: label(8), Rekey: &origami.VolumeRekey{From: label(8)}},
 		"encrypting":   {Base: label(8), Rekey: &origami.VolumeRekey{From: label(9), Part: label(10)}},
+		"recycled":     {Base: label(11), Bin: &origami.BinStay{}},
 	}
 	live, deleted := r.NewVolume(alice, 1, ""), r.NewVolume(alice, 1, "")
 	for _, v := range []*origami.Volume{live, deleted} {
@@ -95,6 +96,7 @@ func TestHoldings(t *testing.T) {
 		"8":  {"encrypting", "never opened", "to encrypt"},
 		"9":  {"encrypting"},
 		"10": {"encrypting"},
+		"11": {"recycled"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("holdings (-want +got):\n%s", d)

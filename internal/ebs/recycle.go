@@ -29,7 +29,7 @@ func (s *Service) drop(tx *metadb.Tx, snap *origami.Snapshot) error {
 	if snap.State != origami.SnapshotCompleted {
 		return tx.DeleteSnapshot(snap.Region, snap.ID) // there is nothing to keep
 	}
-	stay, err := rbin.Stay(tx, snap.Region, snap.Owner, origami.RetainSnapshots, string(snap.ID), s.now())
+	stay, err := rbin.Admit(tx, snap.Region, snap.Owner, origami.RetainSnapshots, string(snap.ID), s.now())
 	if err != nil {
 		return err
 	}
@@ -43,9 +43,6 @@ func (s *Service) drop(tx *metadb.Tx, snap *origami.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.PutTags(snap.Region, snap.Owner, []string{string(snap.ID)}, origami.Tags{rbin.BinTag: "true"}); err != nil {
-		return err
-	}
 	return s.later(tx, snapshotTask(taskExpire, snap), stay.Exit)
 }
 
@@ -56,8 +53,8 @@ func (s *Service) RestoreSnapshot(tx *metadb.Tx, who origami.Caller, id origami.
 		return nil, err
 	}
 	snap, err := tx.UpdateSnapshot(who.Region, id, func(snap *origami.Snapshot) error {
-		if !s.now().Before(snap.Bin.Exit) {
-			return origami.NotFound(id) // its time was over; the task is about to see it
+		if s.over(snap.Bin) {
+			return origami.NotFound(id)
 		}
 		snap.Bin = nil
 		return nil
@@ -65,25 +62,87 @@ func (s *Service) RestoreSnapshot(tx *metadb.Tx, who origami.Caller, id origami.
 	if err != nil {
 		return nil, err
 	}
-	return snap, tx.DropTag(who.Region, string(id), rbin.BinTag)
+	return snap, rbin.Release(tx, who.Region, string(id))
 }
 
-// runExpire removes a snapshot whose stay in the Recycle Bin is over. One that
-// was restored, and perhaps deleted again, is left to the task of that.
-func (s *Service) runExpire(ctx context.Context, run *task.Run) error {
-	id, region := origami.SnapshotID(run.Task.Resource), run.Task.Region
-	err := s.db.Update(ctx, func(tx *metadb.Tx) error {
-		snap, err := tx.RecycledSnapshot(region, run.Task.Owner, id)
-		if isNoSnapshot(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if s.now().Before(snap.Bin.Exit) {
-			return s.later(tx, snapshotTask(taskExpire, snap), snap.Bin.Exit)
-		}
-		return tx.DeleteSnapshot(region, id)
+// DropVolume deletes a volume that nothing uses any more, or puts it into the
+// Recycle Bin if a rule of its owner keeps it. There it keeps its content, and
+// what is under way in it goes on. Snapshots of it stay.
+func (s *Service) DropVolume(tx *metadb.Tx, v *origami.Volume) error {
+	if v.State == origami.VolumeError {
+		return s.EraseVolume(tx, v) // there is nothing to keep
+	}
+	stay, err := rbin.Admit(tx, v.Region, v.Owner, origami.RetainVolumes, string(v.ID), s.now())
+	if err != nil {
+		return err
+	}
+	if stay == nil {
+		return s.EraseVolume(tx, v)
+	}
+	_, err = tx.UpdateVolume(v.Region, v.ID, func(v *origami.Volume) error {
+		v.State, v.Attachments, v.Bin = origami.VolumeAvailable, nil, stay
+		return nil
 	})
-	return task.Retry(err)
+	if err != nil {
+		return err
+	}
+	return s.later(tx, volumeTask(taskExpire, v), stay.Exit)
+}
+
+// RestoreVolume takes a volume of the caller's out of the Recycle Bin, as it was.
+func (s *Service) RestoreVolume(tx *metadb.Tx, who origami.Caller, id origami.VolumeID) error {
+	if _, err := tx.RecycledVolume(who.Region, who.Account, id); err != nil {
+		return err
+	}
+	_, err := tx.UpdateVolume(who.Region, id, func(v *origami.Volume) error {
+		if s.over(v.Bin) {
+			return origami.NotFound(id)
+		}
+		v.Bin = nil
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return rbin.Release(tx, who.Region, string(id))
+}
+
+// over reports whether a stay in the Recycle Bin is over, and the task that ends
+// it about to see that.
+func (s *Service) over(stay *origami.BinStay) bool { return !s.now().Before(stay.Exit) }
+
+// runExpire removes a snapshot or a volume whose stay in the Recycle Bin is over.
+// One that was restored, and perhaps deleted again, is left to the task of that.
+func (s *Service) runExpire(ctx context.Context, run *task.Run) error {
+	expire := s.expireSnapshot
+	if origami.ResourceType(run.Task.Resource) == "volume" {
+		expire = s.expireVolume
+	}
+	return task.Retry(s.db.Update(ctx, func(tx *metadb.Tx) error { return expire(tx, &run.Task) }))
+}
+
+func (s *Service) expireSnapshot(tx *metadb.Tx, t *origami.Task) error {
+	snap, err := tx.RecycledSnapshot(t.Region, t.Owner, origami.SnapshotID(t.Resource))
+	switch {
+	case isNoSnapshot(err):
+		return nil
+	case err != nil:
+		return err
+	case !s.over(snap.Bin):
+		return s.later(tx, snapshotTask(taskExpire, snap), snap.Bin.Exit)
+	}
+	return tx.DeleteSnapshot(t.Region, snap.ID)
+}
+
+func (s *Service) expireVolume(tx *metadb.Tx, t *origami.Task) error {
+	v, err := tx.RecycledVolume(t.Region, t.Owner, origami.VolumeID(t.Resource))
+	switch {
+	case isGone(err):
+		return nil
+	case err != nil:
+		return err
+	case !s.over(v.Bin):
+		return s.later(tx, volumeTask(taskExpire, v), v.Bin.Exit)
+	}
+	return s.EraseVolume(tx, v)
 }

@@ -11,7 +11,7 @@ const (
 	taskUploadDrop    = "ebs.upload.drop"    // remove the log of an upload that has ended
 	taskUploadTimeout = "ebs.upload.timeout" // fail an upload that was left alone
 
-	taskExpire      = "ebs.expire"      // remove a snapshot from the Recycle Bin
+	taskExpire      = "ebs.expire"      // remove a snapshot or a volume from the Recycle Bin
 	taskTier        = "ebs.tier"        // move a snapshot between tiers
 	taskTierExpire  = "ebs.tier.expire" // end a temporary restore
 	taskFastRestore = "ebs.fastrestore" // move a fast restore to its next state

@@ -95,9 +95,10 @@ func Usable(snap *origami.Snapshot) error {
 	return nil
 }
 
-// DropVolume deletes a volume that nothing uses any more: its row at once, its
-// files in a task of the same transaction. Snapshots of it stay.
-func (s *Service) DropVolume(tx *metadb.Tx, v *origami.Volume) error {
+// EraseVolume deletes a volume that nothing uses any more, whatever the rules of
+// the Recycle Bin say: its row at once, its files in a task of the same
+// transaction. Snapshots of it stay.
+func (s *Service) EraseVolume(tx *metadb.Tx, v *origami.Volume) error {
 	if err := tx.DeleteVolume(v.Region, v.ID); err != nil {
 		return err
 	}

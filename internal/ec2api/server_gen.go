@@ -118,6 +118,7 @@ type Server interface {
 	ImportKeyPair(ctx context.Context, who origami.Caller, in *ImportKeyPairInput) (*ImportKeyPairOutput, error)
 	ListImagesInRecycleBin(ctx context.Context, who origami.Caller, in *ListImagesInRecycleBinInput) (*ListImagesInRecycleBinOutput, error)
 	ListSnapshotsInRecycleBin(ctx context.Context, who origami.Caller, in *ListSnapshotsInRecycleBinInput) (*ListSnapshotsInRecycleBinOutput, error)
+	ListVolumesInRecycleBin(ctx context.Context, who origami.Caller, in *ListVolumesInRecycleBinInput) (*ListVolumesInRecycleBinOutput, error)
 	LockSnapshot(ctx context.Context, who origami.Caller, in *LockSnapshotInput) (*LockSnapshotOutput, error)
 	ModifyEbsDefaultKmsKeyId(ctx context.Context, who origami.Caller, in *ModifyEbsDefaultKmsKeyIdInput) (*ModifyEbsDefaultKmsKeyIdOutput, error)
 	ModifyImageAttribute(ctx context.Context, who origami.Caller, in *ModifyImageAttributeInput) (*ModifyImageAttributeOutput, error)
@@ -145,6 +146,7 @@ type Server interface {
 	RestoreImageFromRecycleBin(ctx context.Context, who origami.Caller, in *RestoreImageFromRecycleBinInput) (*RestoreImageFromRecycleBinOutput, error)
 	RestoreSnapshotFromRecycleBin(ctx context.Context, who origami.Caller, in *RestoreSnapshotFromRecycleBinInput) (*RestoreSnapshotFromRecycleBinOutput, error)
 	RestoreSnapshotTier(ctx context.Context, who origami.Caller, in *RestoreSnapshotTierInput) (*RestoreSnapshotTierOutput, error)
+	RestoreVolumeFromRecycleBin(ctx context.Context, who origami.Caller, in *RestoreVolumeFromRecycleBinInput) (*RestoreVolumeFromRecycleBinOutput, error)
 	RevokeSecurityGroupEgress(ctx context.Context, who origami.Caller, in *RevokeSecurityGroupEgressInput) (*RevokeSecurityGroupEgressOutput, error)
 	RevokeSecurityGroupIngress(ctx context.Context, who origami.Caller, in *RevokeSecurityGroupIngressInput) (*RevokeSecurityGroupIngressOutput, error)
 	RunInstances(ctx context.Context, who origami.Caller, in *RunInstancesInput) (*RunInstancesOutput, error)
@@ -266,6 +268,7 @@ var Operations = map[string]*Operation{
 	"ImportKeyPair":                               define(Server.ImportKeyPair, Operation{Name: "ImportKeyPair", HasDryRun: true}),
 	"ListImagesInRecycleBin":                      define(Server.ListImagesInRecycleBin, Operation{Name: "ListImagesInRecycleBin", HasDryRun: true, MinResults: 1, MaxResults: 1000}),
 	"ListSnapshotsInRecycleBin":                   define(Server.ListSnapshotsInRecycleBin, Operation{Name: "ListSnapshotsInRecycleBin", HasDryRun: true, MinResults: 5, MaxResults: 1000}),
+	"ListVolumesInRecycleBin":                     define(Server.ListVolumesInRecycleBin, Operation{Name: "ListVolumesInRecycleBin", HasDryRun: true, MinResults: 5, MaxResults: 500}),
 	"LockSnapshot":                                define(Server.LockSnapshot, Operation{Name: "LockSnapshot", HasDryRun: true}),
 	"ModifyEbsDefaultKmsKeyId":                    define(Server.ModifyEbsDefaultKmsKeyId, Operation{Name: "ModifyEbsDefaultKmsKeyId", HasDryRun: true}),
 	"ModifyImageAttribute":                        define(Server.ModifyImageAttribute, Operation{Name: "ModifyImageAttribute", HasDryRun: true}),
@@ -293,6 +296,7 @@ var Operations = map[string]*Operation{
 	"RestoreImageFromRecycleBin":                  define(Server.RestoreImageFromRecycleBin, Operation{Name: "RestoreImageFromRecycleBin", HasDryRun: true}),
 	"RestoreSnapshotFromRecycleBin":               define(Server.RestoreSnapshotFromRecycleBin, Operation{Name: "RestoreSnapshotFromRecycleBin", HasDryRun: true}),
 	"RestoreSnapshotTier":                         define(Server.RestoreSnapshotTier, Operation{Name: "RestoreSnapshotTier", HasDryRun: true}),
+	"RestoreVolumeFromRecycleBin":                 define(Server.RestoreVolumeFromRecycleBin, Operation{Name: "RestoreVolumeFromRecycleBin", HasDryRun: true}),
 	"RevokeSecurityGroupEgress":                   define(Server.RevokeSecurityGroupEgress, Operation{Name: "RevokeSecurityGroupEgress", HasDryRun: true}),
 	"RevokeSecurityGroupIngress":                  define(Server.RevokeSecurityGroupIngress, Operation{Name: "RevokeSecurityGroupIngress", HasDryRun: true}),
 	"RunInstances":                                define(Server.RunInstances, Operation{Name: "RunInstances", HasDryRun: true, MaxToken: 64}),

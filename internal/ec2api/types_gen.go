@@ -1616,6 +1616,20 @@ type ListSnapshotsInRecycleBinOutput struct {
 	Snapshots []SnapshotRecycleBinInfo `xml:"snapshotSet>item"`
 }
 
+// ListVolumesInRecycleBinInput is the request of ListVolumesInRecycleBin: shape ListVolumesInRecycleBinRequest.
+type ListVolumesInRecycleBinInput struct {
+	DryRun     *bool    `query:"DryRun"`
+	MaxResults *int32   `query:"MaxResults"`
+	NextToken  *string  `query:"NextToken"`
+	VolumeIds  []string `query:"VolumeId"`
+}
+
+// ListVolumesInRecycleBinOutput is the answer of ListVolumesInRecycleBin: shape ListVolumesInRecycleBinResult.
+type ListVolumesInRecycleBinOutput struct {
+	NextToken *string                `xml:"nextToken"`
+	Volumes   []VolumeRecycleBinInfo `xml:"volumeSet>item"`
+}
+
 // LockSnapshotInput is the request of LockSnapshot: shape LockSnapshotRequest.
 type LockSnapshotInput struct {
 	CoolOffPeriod  *int32     `query:"CoolOffPeriod"`
@@ -1997,6 +2011,17 @@ type RestoreSnapshotTierOutput struct {
 	RestoreDuration    *int32     `xml:"restoreDuration"`
 	RestoreStartTime   *time.Time `xml:"restoreStartTime"`
 	SnapshotId         *string    `xml:"snapshotId"`
+}
+
+// RestoreVolumeFromRecycleBinInput is the request of RestoreVolumeFromRecycleBin: shape RestoreVolumeFromRecycleBinRequest.
+type RestoreVolumeFromRecycleBinInput struct {
+	DryRun   *bool   `query:"DryRun"`
+	VolumeId *string `query:"VolumeId" valid:"required"`
+}
+
+// RestoreVolumeFromRecycleBinOutput is the answer of RestoreVolumeFromRecycleBin: shape RestoreVolumeFromRecycleBinResult.
+type RestoreVolumeFromRecycleBinOutput struct {
+	Return *bool `xml:"return"`
 }
 
 // RevokeSecurityGroupEgressInput is the request of RevokeSecurityGroupEgress: shape RevokeSecurityGroupEgressRequest.
@@ -4782,6 +4807,25 @@ type VolumeModification struct {
 	TargetThroughput           *int32            `xml:"targetThroughput"`
 	TargetVolumeType           *string           `xml:"targetVolumeType"`
 	VolumeId                   *string           `xml:"volumeId"`
+}
+
+// VolumeRecycleBinInfo is the structure of that name.
+type VolumeRecycleBinInfo struct {
+	AvailabilityZone    *string           `xml:"availabilityZone"`
+	AvailabilityZoneId  *string           `xml:"availabilityZoneId"`
+	CreateTime          *time.Time        `xml:"createTime"`
+	Iops                *int32            `xml:"iops"`
+	Operator            *OperatorResponse `xml:"operator"`
+	OutpostArn          *string           `xml:"outpostArn"`
+	RecycleBinEnterTime *time.Time        `xml:"recycleBinEnterTime"`
+	RecycleBinExitTime  *time.Time        `xml:"recycleBinExitTime"`
+	Size                *int32            `xml:"size"`
+	SnapshotId          *string           `xml:"snapshotId"`
+	SourceVolumeId      *string           `xml:"sourceVolumeId"`
+	State               *string           `xml:"state"`
+	Throughput          *int32            `xml:"throughput"`
+	VolumeId            *string           `xml:"volumeId"`
+	VolumeType          *string           `xml:"volumeType"`
 }
 
 // VolumeStatusAction is the structure of that name.

@@ -146,6 +146,7 @@ var parameters = map[string]string{
 	"ImportKeyPair":                          `KeyName PublicKeyMaterial` + tagSpecifications,
 	"ListImagesInRecycleBin":                 `ImageId.N`,
 	"ListSnapshotsInRecycleBin":              `SnapshotId.N`,
+	"ListVolumesInRecycleBin":                `VolumeId.N`,
 	"LockSnapshot":                           `SnapshotId LockMode LockDuration ExpirationDate CoolOffPeriod`,
 	"ModifyEbsDefaultKmsKeyId":               `KmsKeyId`,
 	"ModifyImageAttribute": `ImageId Attribute Value OperationType UserId.N UserGroup.N OrganizationArn.N OrganizationalUnitArn.N
@@ -184,6 +185,7 @@ var parameters = map[string]string{
 	"RestoreImageFromRecycleBin":                  `ImageId`,
 	"RestoreSnapshotFromRecycleBin":               `SnapshotId`,
 	"RestoreSnapshotTier":                         `SnapshotId TemporaryRestoreDays PermanentRestore`,
+	"RestoreVolumeFromRecycleBin":                 `VolumeId`,
 	"RevokeSecurityGroupEgress":                   `GroupId SecurityGroupRuleId.N` + ipPermissions,
 	"RevokeSecurityGroupIngress":                  `GroupId SecurityGroupRuleId.N` + oldPermission + ipPermissions,
 	"RunInstances": `LaunchTemplate.LaunchTemplateId LaunchTemplate.LaunchTemplateName LaunchTemplate.Version ImageId InstanceType MinCount MaxCount KeyName UserData ClientToken

@@ -84,12 +84,18 @@ func (c *collection) describe(kind, id string, keys policy.Keys) (string, error)
 		return id, err
 	case "snapshot":
 		s, err := c.tx.Snapshot(region, account, origami.SnapshotID(id))
+		if err != nil && invisible(err) {
+			s, err = c.tx.RecycledSnapshot(region, account, origami.SnapshotID(id))
+		}
 		if err == nil {
 			c.snapshotKeys(keys, s)
 		}
 		return id, err
 	case "volume":
 		v, err := c.tx.Volume(region, account, origami.VolumeID(id))
+		if err != nil && invisible(err) {
+			v, err = c.tx.RecycledVolume(region, account, origami.VolumeID(id))
+		}
 		if err == nil {
 			keys.Set("ec2:VolumeID", id)
 			c.volumeKeys(keys, v.Zone, v.Shape(), v.Encrypted, v.Snapshot)

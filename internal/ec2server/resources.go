@@ -120,6 +120,7 @@ var resources = map[string]string{
 	"ImportKeyPair":                               `key-pair+`,
 	"ListImagesInRecycleBin":                      `image=ImageIds`,
 	"ListSnapshotsInRecycleBin":                   `snapshot=SnapshotIds`,
+	"ListVolumesInRecycleBin":                     `volume=VolumeIds`,
 	"LockSnapshot":                                `snapshot=SnapshotId`,
 	"ModifyEbsDefaultKmsKeyId":                    ``,
 	"ModifyImageAttribute":                        `image=ImageId`,
@@ -147,6 +148,7 @@ var resources = map[string]string{
 	"RestoreImageFromRecycleBin":                  `image=ImageId`,
 	"RestoreSnapshotFromRecycleBin":               `snapshot=SnapshotId`,
 	"RestoreSnapshotTier":                         `snapshot=SnapshotId`,
+	"RestoreVolumeFromRecycleBin":                 `volume=VolumeId`,
 	"RevokeSecurityGroupEgress":                   `security-group=GroupId security-group-rule=SecurityGroupRuleIds`,
 	"RevokeSecurityGroupIngress":                  `security-group=GroupId|GroupName security-group-rule=SecurityGroupRuleIds`,
 	"RunInstances": `+Launch subnet=SubnetId|NetworkInterfaces.SubnetId image=ImageId instance+ network-interface+

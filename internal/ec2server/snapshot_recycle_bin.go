@@ -2,7 +2,6 @@ package ec2server
 
 import (
 	"context"
-	"slices"
 
 	"origami"
 	"origami/internal/ec2api"
@@ -19,6 +18,7 @@ func (s *Server) ListSnapshotsInRecycleBin(ctx context.Context, who origami.Call
 	if err != nil {
 		return nil, err
 	}
+	q := metadb.Query{Region: who.Region, Viewer: who.Account, IDs: ids, After: p.after, Expect: p.expect()}
 	out := &ec2api.ListSnapshotsInRecycleBinOutput{}
 	err = s.db.View(ctx, func(tx *metadb.Tx) error {
 		out.Snapshots = nil
@@ -27,20 +27,16 @@ func (s *Server) ListSnapshotsInRecycleBin(ctx context.Context, who origami.Call
 				return err
 			}
 		}
-		all, err := tx.RecycledSnapshots(who.Region, who.Account, p.after, 0)
-		for _, snap := range all {
-			if len(ids) > 0 && !slices.Contains(ids, string(snap.ID)) {
-				continue
-			}
-			if n := len(out.Snapshots); p.limit > 0 && n == p.limit {
-				out.NextToken = p.next(*out.Snapshots[n-1].SnapshotId)
-				return nil
-			}
+		all := func(tagged[*origami.Snapshot]) bool { return true }
+		found, next, err := collect(tx, who, p, tx.RecycledSnapshots(q), func(s *origami.Snapshot) string { return string(s.ID) }, all)
+		for _, f := range found {
+			snap := f.noun
 			out.Snapshots = append(out.Snapshots, ec2api.SnapshotRecycleBinInfo{
 				Description: ptr(snap.Description), RecycleBinEnterTime: instant(snap.Bin.Entered), RecycleBinExitTime: instant(snap.Bin.Exit),
 				SnapshotId: text(snap.ID), VolumeId: text(snap.Volume),
 			})
 		}
+		out.NextToken = next
 		return err
 	})
 	return out, err

@@ -63,6 +63,9 @@ func wireVolume(v *origami.Volume, tags origami.Tags) ec2api.Volume {
 	if v.Throughput != 0 {
 		out.Throughput = ptr(int32(v.Throughput))
 	}
+	if v.Source != "" {
+		out.SourceVolumeId = text(v.Source)
+	}
 	if v.FastRestored {
 		out.FastRestored = ptr(true)
 	}

@@ -186,7 +186,7 @@ func (s *Service) restoreRoot(tx *metadb.Tx, r *origami.RootReplacement) (origam
 	if err := freeVolume(tx, made); err != nil {
 		return "", err
 	}
-	if err := s.EBS.DropVolume(tx, made); err != nil {
+	if err := s.EBS.EraseVolume(tx, made); err != nil {
 		return "", err
 	}
 	old, err := tx.Volume(r.Region, metadb.System, r.OldVolume)

@@ -190,7 +190,7 @@ func (s *Service) startFailed(tx *metadb.Tx, t *origami.Task, reason string) err
 	if err != nil || !terminated {
 		return err
 	}
-	return s.releaseVolumes(tx, i)
+	return s.releaseVolumes(tx, i, s.EBS.EraseVolume)
 }
 
 // stopped makes the row of an instance say that it is stopped.

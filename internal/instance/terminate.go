@@ -94,7 +94,7 @@ func (s *Service) finish(ctx context.Context, m *machine, i *origami.Instance, f
 		if err != nil {
 			return err
 		}
-		return s.releaseVolumes(tx, i)
+		return s.releaseVolumes(tx, i, s.EBS.DropVolume)
 	})
 	if err != nil {
 		return err
@@ -103,9 +103,11 @@ func (s *Service) finish(ctx context.Context, m *machine, i *origami.Instance, f
 	return nil
 }
 
-// releaseVolumes deletes or frees the volumes of a terminated instance, frees
-// its elastic address, and forgets the tags of its network interface.
-func (s *Service) releaseVolumes(tx *metadb.Tx, i *origami.Instance) error {
+// releaseVolumes deletes, by drop, or frees the volumes of a terminated instance,
+// frees its elastic address, and forgets the tags of its network interface. The
+// Recycle Bin keeps volumes of instances that ran, and not of launches that
+// failed.
+func (s *Service) releaseVolumes(tx *metadb.Tx, i *origami.Instance, drop func(*metadb.Tx, *origami.Volume) error) error {
 	if err := tx.DropTags(i.Region, string(i.NetworkInterface)); err != nil {
 		return err
 	}
@@ -118,7 +120,7 @@ func (s *Service) releaseVolumes(tx *metadb.Tx, i *origami.Instance) error {
 	}
 	for _, v := range vols {
 		if a := attachment(v, i.ID); a.DeleteOnTermination {
-			if err := s.EBS.DropVolume(tx, v); err != nil {
+			if err := drop(tx, v); err != nil {
 				return err
 			}
 			continue

@@ -3,6 +3,7 @@ package metadb_test
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -69,7 +70,7 @@ func TestRoundTrip(t *testing.T) {
 		key := filled(t, func(v *origami.KeyPair) { v.ID, v.Region, v.Owner = origami.NewKeyPairID(), region, alice })
 		inst := filled(t, func(v *origami.Instance) { v.ID, v.Region, v.Owner = origami.NewInstanceID(), region, alice })
 		vol := filled(t, func(v *origami.Volume) {
-			v.ID, v.Region, v.Owner = origami.NewVolumeID(), region, alice
+			v.ID, v.Region, v.Owner, v.Bin = origami.NewVolumeID(), region, alice, nil
 			v.Attachments = []origami.Attachment{{Instance: inst.ID, Device: "/dev/sdf", State: origami.Attached, Slot: 3,
 				Attached: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), DeleteOnTermination: true}}
 		})
@@ -183,15 +184,14 @@ func TestHiddenSnapshots(t *testing.T) {
 			t.Errorf("seen by owner and friend = %v, want %v", got, want)
 		}
 		view(t, db, func(tx *metadb.Tx) error {
-			in, err := tx.RecycledSnapshots(region, alice, "", 0)
-			if err != nil || len(in) != 1 || in[0].ID != binned.ID {
-				t.Errorf("in the bin: %v, %v", in, err)
+			if in := drain(t, tx.RecycledSnapshots(metadb.Query{Region: region, Viewer: alice})); len(in) != 1 || in[0].ID != binned.ID {
+				t.Errorf("in the bin: %v", in)
 			}
 			if _, err := tx.RecycledSnapshot(region, bob, binned.ID); err == nil {
 				t.Error("bob finds alice's snapshot in the bin")
 			}
-			if in, err := tx.RecycledSnapshots(region, bob, "", 0); err != nil || len(in) != 0 {
-				t.Errorf("in bob's bin: %v, %v", in, err)
+			if in := drain(t, tx.RecycledSnapshots(metadb.Query{Region: region, Viewer: bob})); len(in) != 0 {
+				t.Errorf("in bob's bin: %v", in)
 			}
 			return nil
 		})
@@ -203,6 +203,82 @@ func TestHiddenSnapshots(t *testing.T) {
 				t.Errorf("%s is not seen again", s.ID)
 			}
 		}
+	})
+}
+
+// drain collects a list.
+func drain[T any](t *testing.T, list iter.Seq2[T, error]) (all []T) {
+	t.Helper()
+	for v, err := range list {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// A volume in the Recycle Bin is found there by its owner and nowhere else, and
+// counts like any other. Copies that are being made are found by their source.
+func TestVolumesInBin(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *metadb.DB) {
+		volume := func(owner origami.AccountID, source origami.VolumeID, bin *origami.BinStay, c *origami.VolumeCopy) *origami.Volume {
+			return &origami.Volume{ID: origami.NewVolumeID(), Region: region, Owner: owner, Size: 1, State: origami.VolumeAvailable, Source: source, Bin: bin, Copy: c}
+		}
+		plain := volume(alice, "", nil, nil)
+		binned := volume(alice, plain.ID, &origami.BinStay{}, &origami.VolumeCopy{Layer: 1})
+		copied, another := volume(alice, plain.ID, nil, nil), volume(bob, plain.ID, nil, &origami.VolumeCopy{})
+		update(t, db, func(tx *metadb.Tx) error {
+			return errors.Join(tx.PutVolume(plain), tx.PutVolume(binned), tx.PutVolume(copied), tx.PutVolume(another))
+		})
+		sorted := func(vols ...*origami.Volume) []origami.VolumeID { return slices.Sorted(slices.Values(ids(vols))) }
+		view(t, db, func(tx *metadb.Tx) error {
+			all := metadb.Query{Region: region, Viewer: alice}
+			for what, test := range map[string]struct{ got, want []origami.VolumeID }{
+				"listed":        {ids(drain(t, tx.Volumes(all))), sorted(plain, copied)},
+				"in the bin":    {ids(drain(t, tx.RecycledVolumes(all))), sorted(binned)},
+				"in bob's bin":  {ids(drain(t, tx.RecycledVolumes(metadb.Query{Region: region, Viewer: bob}))), nil},
+				"in bin by ID":  {ids(drain(t, tx.RecycledVolumes(metadb.Query{Region: region, Viewer: alice, IDs: []string{string(plain.ID)}}))), nil},
+				"for recovery":  {ids(drain(t, tx.AllVolumes())), sorted(plain, binned, copied, another)},
+				"behind itself": {ids(drain(t, tx.RecycledVolumes(metadb.Query{Region: region, Viewer: alice, After: string(binned.ID)}))), nil},
+			} {
+				if !slices.Equal(test.got, test.want) {
+					t.Errorf("%s: got %v, want %v", what, test.got, test.want)
+				}
+			}
+			_, err := tx.Volume(region, alice, binned.ID)
+			wantCode(t, "a volume in the bin", err, origami.CodeInvalidVolumeNotFound)
+			_, err = tx.RecycledVolume(region, bob, binned.ID)
+			wantCode(t, "a volume in alice's bin", err, origami.CodeInvalidVolumeNotFound)
+			_, err = tx.RecycledVolume(region, alice, plain.ID)
+			wantCode(t, "a volume outside the bin", err, origami.CodeInvalidVolumeNotFound)
+			same(t, binned)(tx.RecycledVolume(region, alice, binned.ID))
+			wantCode(t, "the tags of its owner", tx.Visible(region, alice, string(binned.ID)), "")
+			wantCode(t, "the tags of another", tx.Visible(region, bob, string(binned.ID)), origami.CodeInvalidVolumeNotFound)
+			copies, err := tx.VolumeCopies(region, plain.ID)
+			if want := sorted(binned, another); err != nil || !slices.Equal(ids(copies), want) {
+				t.Errorf("copies: %v, %v, want %v", ids(copies), err, want)
+			}
+			if none, err := tx.VolumeCopies(region, ""); err != nil || len(none) != 0 {
+				t.Errorf("copies of nothing: %v, %v", none, err)
+			}
+			n, err := tx.CountVolumes(region, alice)
+			under, err2 := tx.CountVolumeCopies(region, alice)
+			if err != nil || err2 != nil || n != 3 || under != 1 {
+				t.Errorf("%d volumes with %d copies under way, want 3 with 1: %v %v", n, under, err, err2)
+			}
+			return nil
+		})
+		update(t, db, func(tx *metadb.Tx) error {
+			_, err := tx.UpdateVolume(region, binned.ID, func(v *origami.Volume) error { v.Bin, v.Copy = nil, nil; return nil })
+			return err
+		})
+		view(t, db, func(tx *metadb.Tx) error {
+			if _, err := tx.Volume(region, alice, binned.ID); err != nil {
+				t.Errorf("the restored volume: %v", err)
+			}
+			return nil
+		})
 	})
 }
 

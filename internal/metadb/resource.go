@@ -13,7 +13,7 @@ func (tx *Tx) Visible(region origami.Region, viewer origami.AccountID, id string
 	see, ok := map[string]func() error{
 		"image":                    func() error { return seenImage(tx, region, viewer, id) },
 		"snapshot":                 func() error { return seenSnapshot(tx, region, viewer, id) },
-		"volume":                   func() error { return seen(volumes, tx, region, viewer, id) },
+		"volume":                   func() error { return seenVolume(tx, region, viewer, id) },
 		"instance":                 func() error { return seen(instances, tx, region, viewer, id) },
 		"network-interface":        func() error { return tx.interfaceSeen(region, viewer, id) },
 		"key-pair":                 func() error { return seen(keyPairs, tx, region, viewer, id) },
@@ -46,7 +46,16 @@ func seenImage(tx *Tx, region origami.Region, viewer origami.AccountID, id strin
 func seenSnapshot(tx *Tx, region origami.Region, viewer origami.AccountID, id string) error {
 	err := seen(snapshots, tx, region, viewer, id)
 	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidSnapshotNotFound}) {
-		_, err = tx.RecycledSnapshot(region, viewer, origami.SnapshotID(id))
+		return seen(recycledSnapshots, tx, region, viewer, id)
+	}
+	return err
+}
+
+// seenVolume is seen of volumes, likewise.
+func seenVolume(tx *Tx, region origami.Region, viewer origami.AccountID, id string) error {
+	err := seen(volumes, tx, region, viewer, id)
+	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidVolumeNotFound}) {
+		return seen(recycledVolumes, tx, region, viewer, id)
 	}
 	return err
 }

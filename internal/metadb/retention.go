@@ -50,6 +50,22 @@ func (tx *Tx) RetentionRules(q Query) iter.Seq2[*origami.RetentionRule, error] {
 	return retentionRules.list(tx, q)
 }
 
+// inBin is a table with a column "recycled", restricted to what is in the Recycle
+// Bin. Only owners see that: what they have granted to others is suspended.
+func inBin[T any](t *table[T]) *table[T] {
+	in := *t
+	in.grants, in.live = nil, "t.recycled = 1"
+	return &in
+}
+
+// recycled is the column that says whether something is in the Recycle Bin.
+func recycled(stay *origami.BinStay) int {
+	if stay != nil {
+		return 1
+	}
+	return 0
+}
+
 // RetentionRulesOf lists an account's rules about one kind of resource: what
 // origami.Retention asks for.
 func (tx *Tx) RetentionRulesOf(region origami.Region, owner origami.AccountID, kind origami.RetainedKind) ([]*origami.RetentionRule, error) {

@@ -2,7 +2,6 @@ package metadb
 
 import (
 	"iter"
-	"math"
 	"slices"
 
 	"origami"
@@ -16,11 +15,7 @@ var snapshots = &table[origami.Snapshot]{
 	},
 	columns: []string{"state", "volume", "recycled"},
 	values: func(s *origami.Snapshot) []any {
-		recycled := 0
-		if s.Bin != nil {
-			recycled = 1
-		}
-		return []any{string(s.State), string(s.Volume), recycled}
+		return []any{string(s.State), string(s.Volume), recycled(s.Bin)}
 	},
 	grants: &child[origami.Snapshot]{
 		name: "snapshot_grants", key: "snapshot", column: "account",
@@ -70,22 +65,17 @@ func (tx *Tx) DeleteSnapshot(region origami.Region, id origami.SnapshotID) error
 // RecycledSnapshot is the owner's snapshot in the Recycle Bin, or
 // InvalidSnapshot.NotFound.
 func (tx *Tx) RecycledSnapshot(region origami.Region, owner origami.AccountID, id origami.SnapshotID) (*origami.Snapshot, error) {
-	found, err := snapshots.where(tx, `t.region = ? AND t.id = ? AND t.owner = ? AND t.recycled = 1`, string(region), string(id), string(owner))
-	if err == nil && len(found) == 0 {
-		return nil, origami.NotFound(id)
-	}
-	return first(found, err)
+	return recycledSnapshots.get(tx, region, owner, string(id))
 }
 
-// RecycledSnapshots lists at most limit of an account's snapshots in the
-// Recycle Bin, by ID, behind the ID after; 0 means all.
-func (tx *Tx) RecycledSnapshots(region origami.Region, owner origami.AccountID, after string, limit int) ([]*origami.Snapshot, error) {
-	if limit <= 0 {
-		limit = math.MaxInt32
-	}
-	return collect(tx, snapshots.scanDoc, `SELECT doc FROM snapshots WHERE region = ? AND owner = ? AND recycled = 1 AND id > ?
-ORDER BY id LIMIT ?`, string(region), string(owner), after, limit)
+// RecycledSnapshots yields the snapshots of q's viewer in the Recycle Bin that q
+// selects, by ID.
+func (tx *Tx) RecycledSnapshots(q Query) iter.Seq2[*origami.Snapshot, error] {
+	return recycledSnapshots.list(tx, q)
 }
+
+// recycledSnapshots are the snapshots that others do not show.
+var recycledSnapshots = inBin(snapshots)
 
 // PublicSnapshots lists the snapshots that their owner has shared with
 // everybody, blocked or not.

@@ -12,8 +12,15 @@ var volumes = &table[origami.Volume]{
 	key: func(v *origami.Volume) (origami.Region, string, origami.AccountID) {
 		return v.Region, string(v.ID), v.Owner
 	},
-	columns: []string{"state", "snapshot"},
-	values:  func(v *origami.Volume) []any { return []any{string(v.State), string(v.Snapshot)} },
+	columns: []string{"state", "snapshot", "recycled", "copying"},
+	values: func(v *origami.Volume) []any {
+		copying := origami.VolumeID("")
+		if v.Copy != nil {
+			copying = v.Source
+		}
+		return []any{string(v.State), string(v.Snapshot), recycled(v.Bin), string(copying)}
+	},
+	live: "t.recycled = 0",
 	children: []child[origami.Volume]{{
 		name: "volume_attachments", key: "volume", column: "instance", extra: "device",
 		values: func(v *origami.Volume) []string {
@@ -90,6 +97,33 @@ func (tx *Tx) UpdateVolume(region origami.Region, id origami.VolumeID, f func(*o
 		}
 		return tx.devicesFree(v)
 	})
+}
+
+// RecycledVolume is the owner's volume in the Recycle Bin, or
+// InvalidVolume.NotFound.
+func (tx *Tx) RecycledVolume(region origami.Region, owner origami.AccountID, id origami.VolumeID) (*origami.Volume, error) {
+	return recycledVolumes.get(tx, region, owner, string(id))
+}
+
+// RecycledVolumes yields the volumes of q's viewer in the Recycle Bin that q
+// selects, by ID.
+func (tx *Tx) RecycledVolumes(q Query) iter.Seq2[*origami.Volume, error] {
+	return recycledVolumes.list(tx, q)
+}
+
+// recycledVolumes are the volumes that others do not show.
+var recycledVolumes = inBin(volumes)
+
+// VolumeCopies lists the volumes that are being copied from one, whoever owns
+// them, by ID.
+func (tx *Tx) VolumeCopies(region origami.Region, source origami.VolumeID) ([]*origami.Volume, error) {
+	return volumes.where(tx, `t.region = ? AND t.copying = ? AND t.copying <> ''`, string(region), string(source))
+}
+
+// CountVolumeCopies is how many copies of volumes an account has under way in a
+// region.
+func (tx *Tx) CountVolumeCopies(region origami.Region, owner origami.AccountID) (int, error) {
+	return tx.number(`SELECT COUNT(*) FROM volumes WHERE region = ? AND owner = ? AND copying <> ''`, string(region), string(owner))
 }
 
 // DeleteVolume removes a volume.

@@ -1,7 +1,7 @@
-// Package rbin is the Recycle Bin: the rules that say which deleted snapshots
-// and images are kept, and for how long. Rules are rows and nothing else; the
-// concepts that own the resources ask [Stay] when they delete one, keep it
-// meanwhile, and remove it when its stay is over.
+// Package rbin is the Recycle Bin: the rules that say which deleted volumes,
+// snapshots and images are kept, and for how long. Rules are rows and nothing
+// else; the concepts that own the resources ask [Admit] when they delete one,
+// keep it meanwhile, and remove it when its stay is over.
 package rbin
 
 import (
@@ -18,6 +18,7 @@ import (
 const (
 	maxRules       = 250 // of an account in a region
 	maxDays        = 365
+	maxVolumeDays  = 7
 	maxInclude     = 50
 	maxExclude     = 5
 	maxSamePair    = 5 // rules that may look for one tag
@@ -32,10 +33,10 @@ const (
 // away.
 const BinTag = "aws:recycle-bin:resource-in-bin"
 
-// Stay is the stay in the bin of a resource that its owner deletes now, by the
-// rules of the owner and the tags that it has at this moment. It is nil if no
-// rule keeps it.
-func Stay(tx *metadb.Tx, region origami.Region, owner origami.AccountID, kind origami.RetainedKind, id string, now time.Time) (*origami.BinStay, error) {
+// Admit is the stay in the bin of a resource that is deleted now, by the rules of
+// its owner and the tags that it has at this moment. It is nil if no rule keeps
+// it; otherwise the resource has [BinTag] from now on.
+func Admit(tx *metadb.Tx, region origami.Region, owner origami.AccountID, kind origami.RetainedKind, id string, now time.Time) (*origami.BinStay, error) {
 	rules, err := tx.RetentionRulesOf(region, owner, kind)
 	if err != nil || len(rules) == 0 {
 		return nil, err
@@ -44,7 +45,16 @@ func Stay(tx *metadb.Tx, region origami.Region, owner origami.AccountID, kind or
 	if err != nil {
 		return nil, err
 	}
-	return origami.Retention(rules, kind, tags[id], now.UTC()), nil
+	stay := origami.Retention(rules, kind, tags[id], now.UTC())
+	if stay == nil {
+		return nil, nil
+	}
+	return stay, tx.PutTags(region, owner, []string{id}, origami.Tags{BinTag: "true"})
+}
+
+// Release takes [BinTag] from a resource that leaves the bin to be used again.
+func Release(tx *metadb.Tx, region origami.Region, id string) error {
+	return tx.DropTag(region, id, BinTag)
 }
 
 // Change is what an update changes about a rule; nil fields stay.
@@ -198,15 +208,16 @@ func invalid(format string, args ...any) error {
 
 // check says whether a rule may be as it is, besides its lock.
 func check(tx *metadb.Tx, r *origami.RetentionRule) error {
+	most := maxDays
 	switch r.Kind {
 	case origami.RetainSnapshots, origami.RetainImages:
 	case origami.RetainVolumes:
-		return invalid("The resource type %s is not supported by this service.", r.Kind)
+		most = maxVolumeDays
 	default:
-		return invalid("The resource type '%.64s' is none of %s and %s.", string(r.Kind), origami.RetainSnapshots, origami.RetainImages)
+		return invalid("The resource type '%.64s' is none of %s, %s and %s.", string(r.Kind), origami.RetainSnapshots, origami.RetainImages, origami.RetainVolumes)
 	}
-	if r.Days < 1 || r.Days > maxDays {
-		return invalid("The retention period must be between 1 and %d days.", maxDays)
+	if r.Days < 1 || r.Days > most {
+		return invalid("The retention period of a rule for %s must be between 1 and %d days.", r.Kind, most)
 	}
 	// A pattern of the API: what is visible, and spaces.
 	if utf8.RuneCountInString(r.Description) > maxDescription || strings.ContainsFunc(r.Description, func(c rune) bool {

@@ -56,7 +56,9 @@ func TestCreate(t *testing.T) {
 	const kind = origami.RetainSnapshots
 	for name, r := range map[string]origami.RetentionRule{
 		"no kind":              {Days: 1},
-		"volumes":              {Days: 1, Kind: origami.RetainVolumes},
+		"unknown kind":         {Days: 1, Kind: "EBS_VOLUMES"},
+		"volumes for 8 days":   {Days: 8, Kind: origami.RetainVolumes},
+		"volumes for no days":  {Kind: origami.RetainVolumes},
 		"no days":              {Kind: kind},
 		"a year and a day":     {Kind: kind, Days: 366},
 		"include and exclude":  {Kind: kind, Days: 1, Include: []origami.ResourceTag{pair}, Exclude: []origami.ResourceTag{pair}},
@@ -78,9 +80,11 @@ func TestCreate(t *testing.T) {
 		}
 	}
 	for name, r := range map[string]origami.RetentionRule{
-		"longest": {Kind: kind, Days: 365, Description: strings.Repeat("d d", 85), Exclude: pairs(5), Tags: origami.Tags{"a.b": "ü @"}},
-		"tags":    {Kind: origami.RetainImages, Days: 1, Include: pairs(50)},
-		"locked":  {Kind: kind, Days: 1, UnlockDelay: 30},
+		"longest":  {Kind: kind, Days: 365, Description: strings.Repeat("d d", 85), Exclude: pairs(5), Tags: origami.Tags{"a.b": "ü @"}},
+		"tags":     {Kind: origami.RetainImages, Days: 1, Include: pairs(50)},
+		"locked":   {Kind: kind, Days: 1, UnlockDelay: 30},
+		"volumes":  {Kind: origami.RetainVolumes, Days: 7, Exclude: pairs(5), UnlockDelay: 7},
+		"a volume": {Kind: origami.RetainVolumes, Days: 1, Include: pairs(50)},
 	} {
 		if _, err := create(t, db, r); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -188,8 +192,8 @@ func TestOthersRules(t *testing.T) {
 				t.Errorf("%s by %s in %s: %v", name, who.Account, who.Region, err)
 			}
 		}
-		err := db.View(t.Context(), func(tx *metadb.Tx) error {
-			stay, err := rbin.Stay(tx, who.Region, who.Account, origami.RetainSnapshots, "snap-0123456789abcdef0", noon)
+		err := db.Update(t.Context(), func(tx *metadb.Tx) error {
+			stay, err := rbin.Admit(tx, who.Region, who.Account, origami.RetainSnapshots, "snap-0123456789abcdef0", noon)
 			if stay != nil {
 				t.Errorf("the rule keeps for %s in %s", who.Account, who.Region)
 			}
@@ -201,33 +205,78 @@ func TestOthersRules(t *testing.T) {
 	}
 }
 
-// TestStay asks the rules about the tags of the owner; those of others say
-// nothing.
-func TestStay(t *testing.T) {
+// TestAdmit asks the rules about the tags of the owner; those of others say
+// nothing. What stays is marked until it is released.
+func TestAdmit(t *testing.T) {
 	t.Parallel()
 	db := open(t)
-	if _, err := create(t, db, origami.RetentionRule{Kind: origami.RetainSnapshots, Days: 7, Include: []origami.ResourceTag{{Key: "keep", Value: "yes"}}}); err != nil {
-		t.Fatal(err)
-	}
-	const mine, others = "snap-0123456789abcdef0", "snap-0123456789abcdef1"
-	err := db.Update(t.Context(), func(tx *metadb.Tx) error {
-		tags := origami.Tags{"keep": "yes"}
-		return errors.Join(tx.PutTags(alice.Region, alice.Account, []string{mine}, tags), tx.PutTags(bob.Region, bob.Account, []string{others}, tags))
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = db.View(t.Context(), func(tx *metadb.Tx) error {
-		stay, err := rbin.Stay(tx, alice.Region, alice.Account, origami.RetainSnapshots, mine, noon)
-		if stay == nil || !stay.Exit.Equal(noon.AddDate(0, 0, 7)) {
-			t.Errorf("tagged: %+v, %v", stay, err)
+	for _, r := range []origami.RetentionRule{
+		{Kind: origami.RetainSnapshots, Days: 7, Include: []origami.ResourceTag{{Key: "keep", Value: "yes"}}},
+		{Kind: origami.RetainVolumes, Days: 2, Exclude: []origami.ResourceTag{{Key: "keep", Value: "no"}}},
+		{Kind: origami.RetainVolumes, Days: 5, Include: []origami.ResourceTag{{Key: "keep", Value: "yes"}}},
+	} {
+		if _, err := create(t, db, r); err != nil {
+			t.Fatal(err)
 		}
-		if stay, err := rbin.Stay(tx, alice.Region, alice.Account, origami.RetainSnapshots, others, noon); stay != nil || err != nil {
-			t.Errorf("tagged by another account: %+v, %v", stay, err)
+	}
+	const yes, no, others = "0123456789abcdef0", "0123456789abcdef1", "0123456789abcdef2"
+	err := db.Update(t.Context(), func(tx *metadb.Tx) error {
+		for _, kind := range []string{"snap-", "vol-"} {
+			for id, put := range map[string]struct {
+				who   origami.Caller
+				value string
+			}{yes: {alice, "yes"}, no: {alice, "no"}, others: {bob, "yes"}} {
+				if err := tx.PutTags(put.who.Region, put.who.Account, []string{kind + id}, origami.Tags{"keep": put.value}); err != nil {
+					return err
+				}
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		kind origami.RetainedKind
+		id   string
+		days int
+	}{
+		{origami.RetainSnapshots, "snap-" + yes, 7},
+		{origami.RetainSnapshots, "snap-" + no, 0},
+		{origami.RetainSnapshots, "snap-" + others, 0},
+		{origami.RetainVolumes, "vol-" + yes, 5},
+		{origami.RetainVolumes, "vol-" + no, 0},
+		{origami.RetainVolumes, "vol-" + others, 2},
+		{origami.RetainImages, "snap-" + yes, 0},
+	} {
+		err := db.Update(t.Context(), func(tx *metadb.Tx) error {
+			marked := func() bool {
+				tags, err := tx.Tags(alice.Region, alice.Account, test.id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return tags[test.id][rbin.BinTag] == "true"
+			}
+			stay, err := rbin.Admit(tx, alice.Region, alice.Account, test.kind, test.id, noon)
+			if err != nil {
+				return err
+			}
+			if kept := test.days != 0; marked() != kept || (stay != nil) != kept {
+				t.Errorf("%s %s stays: %+v, marked: %v, want %v", test.kind, test.id, stay, marked(), kept)
+			}
+			if stay != nil && (!stay.Entered.Equal(noon) || !stay.Exit.Equal(noon.AddDate(0, 0, test.days))) {
+				t.Errorf("%s %s stays %+v, want %d days", test.kind, test.id, stay, test.days)
+			}
+			if err := rbin.Release(tx, alice.Region, test.id); err != nil {
+				return err
+			}
+			if marked() {
+				t.Errorf("%s is marked after its release", test.id)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

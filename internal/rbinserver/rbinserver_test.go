@@ -175,12 +175,39 @@ func TestRules(t *testing.T) {
 	refused(t, c.GetRule, &rbin.GetRuleInput{Identifier: p("short")}, "ValidationException/INVALID_PARAMETER_VALUE")
 }
 
+// TestVolumeRules keeps volumes, for a week at most.
+//
+//origami:proves rbin:CreateRule rbin:UpdateRule rbin:ListRules rbin:LockRule
+func TestVolumeRules(t *testing.T) {
+	t.Parallel()
+	c := open(t).client(alice, home)
+	made := do(t, c.CreateRule, &rbin.CreateRuleInput{ResourceType: types.ResourceTypeEbsVolume, RetentionPeriod: period(1),
+		ExcludeResourceTags: []types.ResourceTag{{ResourceTagKey: p("scratch"), ResourceTagValue: p("yes")}}})
+	if made.ResourceType != types.ResourceTypeEbsVolume || len(made.ExcludeResourceTags) != 1 {
+		t.Errorf("created %+v", made)
+	}
+	id := made.Identifier
+	refused(t, c.UpdateRule, &rbin.UpdateRuleInput{Identifier: id, RetentionPeriod: period(8)}, "ValidationException/INVALID_PARAMETER_VALUE")
+	if got := do(t, c.UpdateRule, &rbin.UpdateRuleInput{Identifier: id, RetentionPeriod: period(7)}); *got.RetentionPeriod.RetentionPeriodValue != 7 {
+		t.Errorf("updated %+v", got)
+	}
+	listed := do(t, c.ListRules, &rbin.ListRulesInput{ResourceType: types.ResourceTypeEbsVolume}).Rules
+	if len(listed) != 1 || *listed[0].Identifier != *id {
+		t.Errorf("rules of volumes: %+v", listed)
+	}
+	if got := do(t, c.ListRules, &rbin.ListRulesInput{ResourceType: types.ResourceTypeEbsSnapshot}).Rules; len(got) != 0 {
+		t.Errorf("rules of snapshots: %+v", got)
+	}
+	do(t, c.LockRule, &rbin.LockRuleInput{Identifier: id, LockConfiguration: delay(7)})
+	refused(t, c.DeleteRule, &rbin.DeleteRuleInput{Identifier: id}, "ConflictException/INVALID_RULE_STATE")
+}
+
 //origami:proves rbin:CreateRule
 func TestCreateRefuses(t *testing.T) {
 	t.Parallel()
 	c := open(t).client(alice, home)
 	for what, in := range map[string]rbin.CreateRuleInput{
-		"volumes":         {ResourceType: types.ResourceTypeEbsVolume, RetentionPeriod: period(1)},
+		"volumes":         {ResourceType: types.ResourceTypeEbsVolume, RetentionPeriod: period(8)},
 		"unknown kind":    {ResourceType: "EBS_DISK", RetentionPeriod: period(1)},
 		"no days":         {ResourceType: types.ResourceTypeEc2Image, RetentionPeriod: period(0)},
 		"hours":           {ResourceType: types.ResourceTypeEc2Image, RetentionPeriod: &types.RetentionPeriod{RetentionPeriodValue: p(int32(1)), RetentionPeriodUnit: "HOURS"}},

@@ -85,6 +85,7 @@ func newExceptions() *exceptions {
 			"DescribeVolumes":                 {5, 1000},
 			"DescribeVolumeStatus":            {5, 1000},
 			"DescribeVolumesModifications":    {1, 500},
+			"ListVolumesInRecycleBin":         {5, 500},
 		},
 		used: make(map[string]bool),
 	}
