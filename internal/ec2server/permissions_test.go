@@ -268,11 +268,11 @@ func TestDenial(t *testing.T) {
 	arn := fmt.Sprintf("arn:aws:iam::%s:user/alice", i.a.id)
 	resource := fmt.Sprintf("arn:aws:ec2:eu-west-1:%s:volume/vol-12345678", i.a.id)
 	if want := "You are not authorized to perform this operation. User: " + arn + " is not authorized to perform: ec2:DeleteVolume on resource: " +
-		resource + " with an explicit deny in a policy."; m[1] != want {
+		resource + " with an explicit deny in an identity-based policy."; m[1] != want {
 		t.Errorf("got  %s\nwant %s", m[1], want)
 	}
 	text, err := i.iam.Decode(t.Context(), i.a.id, m[2])
-	for _, want := range []string{`"explicitDeny":true`, `"action":"ec2:DeleteVolume"`, `"resource":"` + resource + `"`, `"arn":"` + arn + `"`, `{"key":"ec2:region","values":{"items":[{"value":"eu-west-1"}]}}`} {
+	for _, want := range []string{`"explicitDeny":true`, `"action":"ec2:DeleteVolume"`, `"resource":"` + resource + `"`, `"arn":"` + arn + `"`, `"name":"alice"`, `{"key":"ec2:region","values":{"items":[{"value":"eu-west-1"}]}}`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("got %s, %v, want it with %s", text, err, want)
 		}

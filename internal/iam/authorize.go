@@ -38,7 +38,7 @@ func Root(who origami.Caller) bool { return who.Account != "" && who.ARN == Root
 func (s *Service) Authorize(ctx context.Context, who origami.Caller, action string, resources ...Resource) error {
 	service, operation, ok := strings.Cut(action, ":")
 	if !ok || service == "" || operation == "" {
-		return denial(who, action, Resource{}, false)
+		return denial(who, action, Resource{}, false, policy.IdentityBased)
 	}
 	if Root(who) && !strings.HasPrefix(who.AccessKey, "ASIA") {
 		return nil
@@ -51,7 +51,7 @@ func (s *Service) Authorize(ctx context.Context, who origami.Caller, action stri
 	err := s.db.View(ctx, func(tx *metadb.Tx) error {
 		p, err := load(tx, who)
 		if errors.Is(err, errGone) {
-			return denial(who, action, resources[0], false)
+			return denial(who, action, resources[0], false, policy.IdentityBased)
 		}
 		if err != nil {
 			return err
@@ -64,7 +64,7 @@ func (s *Service) Authorize(ctx context.Context, who origami.Caller, action stri
 			allowed, denied := p.allows(request)
 			if !allowed {
 				refused, explicit = request, denied
-				return denial(who, action, r, denied)
+				return denial(who, action, r, denied, p.policies.Blame(request))
 			}
 		}
 		return nil
@@ -76,16 +76,20 @@ func (s *Service) Authorize(ctx context.Context, who origami.Caller, action stri
 }
 
 // denial is the error of an action that is not allowed, in the words of its
-// service.
-func denial(who origami.Caller, action string, r Resource, explicit bool) *origami.Error {
+// service. It blames a kind of policies.
+func denial(who origami.Caller, action string, r Resource, explicit bool, blame string) *origami.Error {
 	text := "User: " + who.ARN + " is not authorized to perform: " + action
 	if r.ARN != "" && r.ARN != "*" {
 		text += " on resource: " + r.ARN
 	}
 	if explicit {
-		text += " with an explicit deny in a policy"
+		article := "a "
+		if blame == policy.IdentityBased {
+			article = "an "
+		}
+		text += " with an explicit deny in " + article + blame
 	} else {
-		text += " because no policy allows the " + action + " action"
+		text += " because no " + blame + " allows the " + action + " action"
 	}
 	switch service, _, _ := strings.Cut(action, ":"); service {
 	case "iam", "sts", "autoscaling":

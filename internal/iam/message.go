@@ -33,8 +33,9 @@ type message struct {
 	Failures     items `json:"failures"`
 	Context      struct {
 		Principal struct {
-			ID  string `json:"id"`
-			ARN string `json:"arn"`
+			ID   string `json:"id"`
+			Name string `json:"name,omitempty"` // of a user
+			ARN  string `json:"arn"`
 		} `json:"principal"`
 		Action     string `json:"action"`
 		Resource   string `json:"resource"`
@@ -57,6 +58,9 @@ func (s *Service) sealed(ctx context.Context, who origami.Caller, err error, r *
 	m.ExplicitDeny = explicit
 	m.Matched.Items, m.Failures.Items, m.Context.Conditions.Items = []any{}, []any{}, []any{}
 	m.Context.Principal.ID, m.Context.Principal.ARN = who.UserID, who.ARN
+	if name := r.Keys["aws:username"]; len(name) == 1 {
+		m.Context.Principal.Name = name[0]
+	}
 	m.Context.Action, m.Context.Resource = r.Action, r.Resource
 	for _, k := range slices.Sorted(maps.Keys(r.Keys)) {
 		var values []any

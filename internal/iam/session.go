@@ -75,7 +75,7 @@ func (s *Service) AssumeRole(ctx context.Context, who origami.Caller, spec Assum
 	err := s.db.Update(ctx, func(tx *metadb.Tx) error {
 		p, err := load(tx, who)
 		if errors.Is(err, errGone) {
-			return denial(who, "sts:AssumeRole", Resource{ARN: spec.Role}, false)
+			return denial(who, "sts:AssumeRole", Resource{ARN: spec.Role}, false, policy.IdentityBased)
 		}
 		if err != nil {
 			return err

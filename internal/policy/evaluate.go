@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"strings"
 )
 
@@ -147,6 +148,39 @@ func (p *Policies) Decide(r *Request) (allowed, explicit bool) {
 	}
 	return identity == Allow && boundary == Allow && session == Allow, false
 }
+
+// Blame names the kind of policies for which Decide refuses a request, as
+// messages of AWS do: that of an explicit denial if one stands against it, or
+// else the first that has to allow it and does not.
+func (p *Policies) Blame(r *Request) string {
+	silent := ""
+	for _, kind := range []struct {
+		name  string
+		docs  []*Document
+		given bool // else it bounds nothing
+		must  bool // allow what is allowed
+	}{
+		{IdentityBased, p.Identity, true, true},
+		{"resource-based policy", []*Document{p.Resource}, p.Resource != nil, false},
+		{"permissions boundary", []*Document{p.Boundary}, p.Boundary != nil, true},
+		{"session policy", p.Session, p.Session != nil, true},
+	} {
+		if !kind.given {
+			continue
+		}
+		switch effect := evaluateAll(kind.docs, r); {
+		case effect == Deny:
+			return kind.name
+		case effect != Allow && kind.must && silent == "":
+			silent = kind.name
+		}
+	}
+	return cmp.Or(silent, IdentityBased)
+}
+
+// IdentityBased is the kind of the policies of users, groups and roles, which
+// have to allow everything.
+const IdentityBased = "identity-based policy"
 
 // evaluateAll is the strongest effect of several documents.
 func evaluateAll(docs []*Document, r *Request) Effect {

@@ -281,30 +281,34 @@ func TestDecide(t *testing.T) {
 		name              string
 		p                 policy.Policies
 		allowed, explicit bool
+		blame             string // of what is refused
 	}{
-		{"nothing", policy.Policies{}, false, false},
-		{"allowed", policy.Policies{Identity: docs{other, allow}}, true, false},
-		{"allowed elsewhere", policy.Policies{Identity: docs{other}}, false, false},
-		{"denied", policy.Policies{Identity: docs{allow, deny}}, false, true},
-		{"within the boundary", policy.Policies{Identity: docs{allow}, Boundary: allow}, true, false},
-		{"beyond the boundary", policy.Policies{Identity: docs{allow}, Boundary: other}, false, false},
-		{"a boundary allows nothing", policy.Policies{Boundary: allow}, false, false},
-		{"denied by the boundary", policy.Policies{Identity: docs{allow}, Boundary: deny}, false, true},
-		{"within the session", policy.Policies{Identity: docs{allow}, Session: docs{allow}}, true, false},
-		{"beyond the session", policy.Policies{Identity: docs{allow}, Session: docs{other}}, false, false},
-		{"an empty session", policy.Policies{Identity: docs{allow}, Session: docs{}}, false, false},
-		{"named", policy.Policies{Boundary: other, Session: docs{other}, Resource: resource("Allow", session)}, true, false},
-		{"named by role", policy.Policies{Resource: resource("Allow", role)}, true, false},
-		{"named by role, bounded", policy.Policies{Boundary: other, Resource: resource("Allow", role)}, false, false},
-		{"account named", policy.Policies{Resource: resource("Allow", account)}, false, false},
-		{"account named, allowed", policy.Policies{Identity: docs{allow}, Resource: resource("Allow", account)}, true, false},
-		{"denied by the resource", policy.Policies{Identity: docs{allow}, Resource: resource("Deny", account)}, false, true},
-		{"named and denied", policy.Policies{Identity: docs{deny}, Resource: resource("Allow", session)}, false, true},
+		{"nothing", policy.Policies{}, false, false, "identity-based policy"},
+		{"allowed", policy.Policies{Identity: docs{other, allow}}, true, false, ""},
+		{"allowed elsewhere", policy.Policies{Identity: docs{other}}, false, false, "identity-based policy"},
+		{"denied", policy.Policies{Identity: docs{allow, deny}}, false, true, "identity-based policy"},
+		{"within the boundary", policy.Policies{Identity: docs{allow}, Boundary: allow}, true, false, ""},
+		{"beyond the boundary", policy.Policies{Identity: docs{allow}, Boundary: other}, false, false, "permissions boundary"},
+		{"a boundary allows nothing", policy.Policies{Boundary: allow}, false, false, "identity-based policy"},
+		{"denied by the boundary", policy.Policies{Identity: docs{allow}, Boundary: deny}, false, true, "permissions boundary"},
+		{"within the session", policy.Policies{Identity: docs{allow}, Session: docs{allow}}, true, false, ""},
+		{"beyond the session", policy.Policies{Identity: docs{allow}, Session: docs{other}}, false, false, "session policy"},
+		{"an empty session", policy.Policies{Identity: docs{allow}, Session: docs{}}, false, false, "session policy"},
+		{"named", policy.Policies{Boundary: other, Session: docs{other}, Resource: resource("Allow", session)}, true, false, ""},
+		{"named by role", policy.Policies{Resource: resource("Allow", role)}, true, false, ""},
+		{"named by role, bounded", policy.Policies{Boundary: other, Resource: resource("Allow", role)}, false, false, "identity-based policy"},
+		{"account named", policy.Policies{Resource: resource("Allow", account)}, false, false, "identity-based policy"},
+		{"account named, allowed", policy.Policies{Identity: docs{allow}, Resource: resource("Allow", account)}, true, false, ""},
+		{"denied by the resource", policy.Policies{Identity: docs{allow}, Resource: resource("Deny", account)}, false, true, "resource-based policy"},
+		{"named and denied", policy.Policies{Identity: docs{deny}, Resource: resource("Allow", session)}, false, true, "identity-based policy"},
 	}
 	r := &policy.Request{Action: "ec2:X", Resource: "*", Principal: policy.Principal{Account: account, ARN: session, Role: role}}
 	for _, tt := range tests {
 		if allowed, explicit := tt.p.Decide(r); allowed != tt.allowed || explicit != tt.explicit {
 			t.Errorf("%s: got %t, %t, want %t, %t", tt.name, allowed, explicit, tt.allowed, tt.explicit)
+		}
+		if got := tt.p.Blame(r); !tt.allowed && got != tt.blame {
+			t.Errorf("%s: got the blame on %s, want %s", tt.name, got, tt.blame)
 		}
 	}
 }
