@@ -151,7 +151,7 @@ func (s *Service) put(tx *metadb.Tx, img *origami.Image, tags origami.Tags) erro
 	if err != nil {
 		return err
 	}
-	img.Created, img.Location = s.now().UTC(), where
+	img.Created, img.Location = s.now().UTC().Truncate(time.Second), where // as EC2 shows it
 	img.ImageType = "machine"
 	img.Hypervisor = "xen"
 	if img.PlatformDetails == "" {

@@ -1,9 +1,7 @@
 package ami
 
 import (
-	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"origami"
@@ -27,16 +25,11 @@ func (s *Service) Share(tx *metadb.Tx, who origami.Caller, id origami.ImageID, a
 		if img.State != origami.ImageAvailable {
 			return Unavailable(id)
 		}
-		if err := sharable(tx, img); err != nil {
+		if err := s.sharedKeys(tx, img); err != nil {
 			return err
 		}
 		if most := s.Quotas.decided().Shares; grants.Entities() > most && grants.Entities() > old.Entities() {
 			return origami.Errorf(origami.CodeResourceLimitExceeded, "An image can be shared with at most %d accounts, organizations and organizational units.", most)
-		}
-	}
-	if !add.Empty() {
-		if err := s.sharedKeys(tx, img); err != nil {
-			return err
 		}
 	}
 	if grants.Public && !old.Public {
@@ -118,39 +111,6 @@ func (s *Service) mayBePublic(tx *metadb.Tx, who origami.Caller, img *origami.Im
 		return origami.Errorf(origami.CodeResourceLimitExceeded, "You have reached your quota of %d public images in this region.", most)
 	}
 	return nil
-}
-
-// sharable refuses to share an image of which a snapshot is encrypted with the
-// key that EBS manages for its owner: nobody else can ever use that.
-func sharable(tx *metadb.Tx, img *origami.Image) error {
-	for _, id := range img.Snapshots() {
-		snap, err := tx.Snapshot(img.Region, metadb.System, id)
-		if err != nil {
-			return err
-		}
-		managed, err := underManagedKey(tx, snap)
-		if err != nil {
-			return err
-		}
-		if managed {
-			return origami.Errorf(origami.CodeInvalidParameter, "Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another snapshot.")
-		}
-	}
-	return nil
-}
-
-// underManagedKey reports whether a snapshot is encrypted with a key that is no
-// customer's.
-func underManagedKey(tx *metadb.Tx, snap *origami.Snapshot) (bool, error) {
-	_, id, ok := strings.Cut(snap.KMSKey, ":key/")
-	if !ok {
-		return false, nil
-	}
-	k, err := tx.KMSKey(snap.Region, origami.KMSKeyID(id))
-	if errors.Is(err, metadb.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil && k.Managed != "", err
 }
 
 func encrypted(d origami.BlockDevice) bool {

@@ -213,7 +213,7 @@ func decideMapping(tx *metadb.Tx, who origami.Caller, root string, entries []ori
 	img := origami.Image{RootDeviceName: root, BlockDevices: out}
 	r := img.Root()
 	if r == nil || r.EBS.Snapshot == "" {
-		return nil, origami.Errorf(origami.CodeInvalidBlockDeviceMapping, "The root device '%s' must be mapped to a snapshot.", root)
+		return nil, origami.Errorf(origami.CodeInvalidBlockDeviceMapping, "No root snapshot specified in device mapping.")
 	}
 	if !ebs.Bootable(r.EBS.VolumeType) {
 		return nil, origami.Errorf(origami.CodeInvalidParameterValue, "Volume type %s is not supported for the root device '%s'.", r.EBS.VolumeType, root)

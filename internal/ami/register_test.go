@@ -160,7 +160,7 @@ func TestRegisterChecks(t *testing.T) {
 		{"virtualization", func(a *ami.Registration) { a.VirtualizationType = "none" }, origami.CodeInvalidParameterValue, ""},
 		{"nothing to make it of", func(a *ami.Registration) { a.RootDeviceName, a.BlockDevices = "", nil }, origami.CodeMissingParameter, "The request must contain the parameter imageLocation or blockDeviceMapping"},
 		{"no root device name", func(a *ami.Registration) { a.RootDeviceName = "" }, origami.CodeMissingParameter, "The request must contain the parameter rootDeviceName"},
-		{"root not mapped", func(a *ami.Registration) { a.RootDeviceName = "/dev/xvda" }, origami.CodeInvalidBlockDeviceMapping, "The root device '/dev/xvda' must be mapped to a snapshot."},
+		{"root not mapped", func(a *ami.Registration) { a.RootDeviceName = "/dev/xvda" }, origami.CodeInvalidBlockDeviceMapping, "No root snapshot specified in device mapping."},
 		{"root without snapshot", rootEBS(func(e *origami.EBSBlockDevice) { e.Snapshot, e.VolumeSize = "", 8 }), origami.CodeInvalidBlockDeviceMapping, ""},
 		{"root on st1", rootEBS(func(e *origami.EBSBlockDevice) { e.VolumeType, e.VolumeSize = origami.ST1, 125 }), origami.CodeInvalidParameterValue, "Volume type st1 is not supported for the root device '/dev/sda1'."},
 		{"unknown snapshot", rootEBS(func(e *origami.EBSBlockDevice) { e.Snapshot = "snap-0123456789abcdef0" }), origami.CodeInvalidSnapshotNotFound, "The snapshot 'snap-0123456789abcdef0' does not exist."},

@@ -663,7 +663,7 @@ type DescribeIamInstanceProfileAssociationsOutput struct {
 
 // DescribeImageAttributeInput is the request of DescribeImageAttribute: shape DescribeImageAttributeRequest.
 type DescribeImageAttributeInput struct {
-	Attribute *string `query:"Attribute" valid:"required,enum=ImageAttributeName"`
+	Attribute *string `query:"Attribute" valid:"required"`
 	DryRun    *bool   `query:"DryRun"`
 	ImageId   *string `query:"ImageId" valid:"required"`
 }
@@ -2887,7 +2887,7 @@ type Image struct {
 	OwnerId                  *string              `xml:"imageOwnerId"`
 	Platform                 *string              `xml:"platform"`
 	PlatformDetails          *string              `xml:"platformDetails"`
-	ProductCodes             []ProductCode        `xml:"productCodes>item"`
+	ProductCodes             []ProductCode        `xml:"productCodes>item" nil:"omit"`
 	Public                   *bool                `xml:"isPublic"`
 	RamdiskId                *string              `xml:"ramdiskId"`
 	RootDeviceName           *string              `xml:"rootDeviceName"`
@@ -2898,7 +2898,7 @@ type Image struct {
 	SriovNetSupport          *string              `xml:"sriovNetSupport"`
 	State                    *string              `xml:"imageState"`
 	StateReason              *StateReason         `xml:"stateReason"`
-	Tags                     []Tag                `xml:"tagSet>item"`
+	Tags                     []Tag                `xml:"tagSet>item" nil:"omit"`
 	TpmSupport               *string              `xml:"tpmSupport"`
 	UsageOperation           *string              `xml:"usageOperation"`
 	VirtualizationType       *string              `xml:"virtualizationType"`
@@ -4978,7 +4978,6 @@ var Enums = awsquery.Enums{
 	"DomainType":                                  {"vpc", "standard"},
 	"HostnameType":                                {"ip-name", "resource-name"},
 	"HttpTokensState":                             {"optional", "required"},
-	"ImageAttributeName":                          {"description", "kernel", "ramdisk", "launchPermission", "productCodes", "blockDeviceMapping", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "imdsSupport", "deregistrationProtection"},
 	"ImageBlockPublicAccessEnabledState":          {"block-new-sharing"},
 	"ImageReferenceOptionName":                    {"state-name", "version-depth"},
 	"ImageReferenceResourceType":                  {"ec2:Instance", "ec2:LaunchTemplate", "ssm:Parameter", "imagebuilder:ImageRecipe", "imagebuilder:ContainerRecipe"},

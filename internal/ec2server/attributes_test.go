@@ -124,7 +124,7 @@ func TestModifyImageAttributeErrors(t *testing.T) {
 			"InvalidAMIAttributeItemValue", `Invalid attribute item value "12345" for userId item type.`},
 		{"user and group", ec2.ModifyImageAttributeInput{LaunchPermission: add(types.LaunchPermission{UserId: p("111111111111"), Group: "all"})},
 			"InvalidParameterCombination", "A permission names a user, a group, an organization or an organizational unit, and only one of them."},
-		{"users without operation", ec2.ModifyImageAttributeInput{UserIds: []string{"111111111111"}}, "MissingParameter", "The request must contain the parameter operationType"},
+		{"users without operation", ec2.ModifyImageAttributeInput{UserIds: []string{"111111111111"}}, "MissingParameter", "The request must contain the parameter LaunchPermission"},
 		{"other users", ec2.ModifyImageAttributeInput{UserIds: []string{"111111111111"}, LaunchPermission: add(types.LaunchPermission{UserId: p("222222222222")})},
 			"InvalidParameterCombination", "The users, groups, organizations and units of the request differ from those in launchPermission."},
 		{"organization", ec2.ModifyImageAttributeInput{LaunchPermission: add(types.LaunchPermission{OrganizationArn: p("arn:aws:organizations::111111111111:organization/o-1")})},
@@ -209,6 +209,7 @@ func TestImageAttributes(t *testing.T) {
 		want.ImageId = &id
 		same(t, get(name), &want)
 	}
+	fails(t, i.a.DescribeImageAttribute, &ec2.DescribeImageAttributeInput{ImageId: &id, Attribute: "TpmSupport"}, "InvalidRequest", "The request received was invalid.")
 	fails(t, i.a.DescribeImageAttribute, &ec2.DescribeImageAttributeInput{ImageId: &id, Attribute: "blockDeviceMapping"},
 		"AuthFailure", "Unauthorized attempt to access restricted resource")
 	i.change(t, home, id, func(m *origami.Image) { m.LastLaunched = time.Now().Add(-23 * time.Hour) })

@@ -78,7 +78,7 @@ func TestCreateImage(t *testing.T) {
 	}
 	same(t, baked, types.Image{
 		ImageId: &id, Name: p("baked"), Description: p("a cake"), State: "available", OwnerId: p(string(a.id)), ImageLocation: p(string(a.id) + "/baked"),
-		Public: p(false), CreationDate: p("2024-05-01T12:00:00.123Z"), DeregistrationProtection: p("disabled"), ImageType: "machine", Hypervisor: "xen", FreeTierEligible: p(false),
+		Public: p(false), CreationDate: p("2024-05-01T12:00:00.000Z"), DeregistrationProtection: p("disabled"), ImageType: "machine", Hypervisor: "xen", FreeTierEligible: p(false),
 		Architecture: "x86_64", VirtualizationType: "hvm", EnaSupport: p(true), PlatformDetails: p("Linux/UNIX"), UsageOperation: p("RunInstances"),
 		RootDeviceName: p("/dev/sda1"), RootDeviceType: "ebs", SourceInstanceId: m.InstanceId, SourceImageId: m.ImageId, SourceImageRegion: p(string(home)),
 		BlockDeviceMappings: []types.BlockDeviceMapping{

@@ -12,8 +12,13 @@ import (
 )
 
 // seenByAll are the attributes of an image that everybody sees who sees the
-// image. The others are the owner's.
+// image.
 var seenByAll = []string{"description", "kernel", "ramdisk", "productCodes"}
+
+// seenByOwner are those that only its owner sees.
+var seenByOwner = []string{
+	"launchPermission", "sriovNetSupport", "bootMode", "tpmSupport", "uefiData", "lastLaunchedTime", "imdsSupport", "deregistrationProtection",
+}
 
 // DescribeImageAttribute tells one attribute of an image.
 func (s *Server) DescribeImageAttribute(ctx context.Context, who origami.Caller, in *ec2api.DescribeImageAttributeInput) (*ec2api.DescribeImageAttributeOutput, error) {
@@ -25,6 +30,9 @@ func (s *Server) DescribeImageAttribute(ctx context.Context, who origami.Caller,
 	if name == "blockDeviceMapping" {
 		return nil, origami.Errorf(origami.CodeAuthFailure, "Unauthorized attempt to access restricted resource")
 	}
+	if !slices.Contains(seenByAll, name) && !slices.Contains(seenByOwner, name) {
+		return nil, origami.Errorf(origami.CodeInvalidRequest, "The request received was invalid.")
+	}
 	out := &ec2api.DescribeImageAttributeOutput{ImageId: text(id)}
 	err = s.db.View(ctx, func(tx *metadb.Tx) error {
 		view, err := s.ami.View(tx, who)
@@ -35,7 +43,7 @@ func (s *Server) DescribeImageAttribute(ctx context.Context, who origami.Caller,
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(seenByAll, name) {
+		if slices.Contains(seenByOwner, name) {
 			if img, err = s.ami.Owned(tx, who, id); err != nil {
 				return err
 			}

@@ -31,6 +31,7 @@ func ofImage(get func(imageView) []string) func(instanceImage) []string {
 var instanceImageProperties = properties[instanceImage]{
 	"availability-zone":   func(i instanceImage) []string { return one(i.Zone) },
 	"image-allowed":       ofImage(imageProperties["image-allowed"]),
+	"instance-id":         func(i instanceImage) []string { return one(i.ID) },
 	"instance-state-name": func(i instanceImage) []string { return one(i.State) },
 	"instance-type":       func(i instanceImage) []string { return one(i.Type) },
 	"launch-time":         func(i instanceImage) []string { return timestamp(i.Launched) },

@@ -139,7 +139,7 @@ func TestImageFilters(t *testing.T) {
 	checkFilters(t, i.a, "DescribeImages", "imageId", first, second, both, []filterTest{
 		{"architecture", "i386"}, {"block-device-mapping.delete-on-termination", "false"}, {"block-device-mapping.device-name", "/dev/xvda"},
 		{"block-device-mapping.snapshot-id", root}, {"block-device-mapping.volume-size", "7"}, {"block-device-mapping.volume-type", "gp3"},
-		{"block-device-mapping.encrypted", "false"}, {"creation-date", "2024-05-01T12:00:00.123Z"}, {"description", `5*3? yes\no`}, {"free-tier-eligible", "false"},
+		{"block-device-mapping.encrypted", "false"}, {"creation-date", "2024-05-01T12:00:00.000Z"}, {"description", `5*3? yes\no`}, {"free-tier-eligible", "false"},
 		{"hypervisor", "xen"}, {"image-allowed", ""}, {"image-id", first}, {"image-type", "machine"}, {"is-public", "true"}, {"kernel-id", "aki-01234567"},
 		{"manifest-location", string(i.a.id) + "/web-1.0 [a]"}, {"name", "web-1.0 [a]"}, {"owner-alias", ""}, {"owner-id", string(i.a.id)}, {"platform", "windows"},
 		{"product-code", ""}, {"product-code.type", ""}, {"ramdisk-id", "ari-01234567"}, {"root-device-name", "/dev/xvda"}, {"root-device-type", "ebs"},

@@ -2,6 +2,7 @@ package ec2server
 
 import (
 	"slices"
+	"strings"
 
 	"origami"
 	"origami/internal/ec2api"
@@ -52,7 +53,7 @@ func (c change) grants() (add, remove origami.Grants, err error) {
 			break
 		}
 		if named.Empty() {
-			return add, remove, origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter operationType")
+			return add, remove, origami.Errorf(origami.CodeMissingParameter, "The request must contain the parameter %s", strings.ToUpper(c.name[:1])+c.name[1:])
 		}
 		if repeated := named.Change(listed, origami.Grants{}); repeated.Public != named.Public || repeated.Entities() != named.Entities() {
 			return add, remove, origami.Errorf(origami.CodeInvalidParameterCombination, "The users, groups, organizations and units of the request differ from those in %s.", c.name)

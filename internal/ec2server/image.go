@@ -104,7 +104,6 @@ func wireImage(i imageView, tags origami.Tags) ec2api.Image {
 		OwnerId:                  text(i.Owner),
 		Platform:                 text(i.Platform),
 		PlatformDetails:          text(i.PlatformDetails),
-		ProductCodes:             wireProductCodes(i.ProductCodes),
 		Public:                   ptr(i.Public),
 		RamdiskId:                text(i.RamdiskID),
 		RootDeviceName:           text(i.RootDeviceName),
@@ -115,13 +114,18 @@ func wireImage(i imageView, tags origami.Tags) ec2api.Image {
 		SriovNetSupport:          text(i.SriovNetSupport),
 		State:                    text(i.State),
 		StateReason:              wireReason(i.StateReason),
-		Tags:                     wireTags(tags),
 		TpmSupport:               text(i.TPMSupport),
 		UsageOperation:           text(i.UsageOperation),
 		VirtualizationType:       text(i.VirtualizationType),
 	}
 	if !i.DeprecationTime.IsZero() {
 		out.DeprecationTime = text(formatTime(i.DeprecationTime))
+	}
+	if len(i.ProductCodes) > 0 {
+		out.ProductCodes = wireProductCodes(i.ProductCodes)
+	}
+	if len(tags) > 0 {
+		out.Tags = wireTags(tags)
 	}
 	out.LastLaunchedTime = text(formatTime(i.view.LastLaunched(i.Image)))
 	return out

@@ -75,7 +75,7 @@ func TestRegisterImage(t *testing.T) {
 	want := types.Image{
 		ImageId: &id, Name: p("web (1.0) [eu]/it's-a_b@c"), Description: p("a description"), State: "available",
 		ImageLocation: p(string(i.a.id) + "/web (1.0) [eu]/it's-a_b@c"), OwnerId: p(string(i.a.id)), Public: p(false),
-		CreationDate: p("2024-05-01T12:00:00.123Z"), DeregistrationProtection: p("disabled"), ImageType: "machine", Hypervisor: "xen",
+		CreationDate: p("2024-05-01T12:00:00.000Z"), DeregistrationProtection: p("disabled"), ImageType: "machine", Hypervisor: "xen",
 		Architecture: "x86_64", VirtualizationType: "hvm", EnaSupport: p(true), SriovNetSupport: p("simple"),
 		BootMode: "uefi", TpmSupport: "v2.0", ImdsSupport: "v2.0",
 		PlatformDetails: p("Linux/UNIX"), UsageOperation: p("RunInstances"), FreeTierEligible: p(false),
@@ -98,7 +98,7 @@ func TestRegisterImage(t *testing.T) {
 	}).ImageId
 	same(t, image(t, i.a.Client, old), types.Image{
 		ImageId: &old, Name: p("old"), State: "available", ImageLocation: p(string(i.a.id) + "/old"), OwnerId: p(string(i.a.id)), Public: p(false),
-		CreationDate: p("2024-05-01T12:00:00.123Z"), DeregistrationProtection: p("disabled"), ImageType: "machine", Hypervisor: "xen", Architecture: "i386", VirtualizationType: "paravirtual",
+		CreationDate: p("2024-05-01T12:00:00.000Z"), DeregistrationProtection: p("disabled"), ImageType: "machine", Hypervisor: "xen", Architecture: "i386", VirtualizationType: "paravirtual",
 		KernelId: p("aki-0123456789abcdef0"), RamdiskId: p("ari-01234567"), EnaSupport: p(false), PlatformDetails: p("Linux/UNIX"),
 		UsageOperation: p("RunInstances"), FreeTierEligible: p(false), RootDeviceName: p("/dev/sda1"), RootDeviceType: "ebs",
 		BlockDeviceMappings: []types.BlockDeviceMapping{
@@ -135,11 +135,11 @@ func TestRegisterImageErrors(t *testing.T) {
 		{"long description", func(in *ec2.RegisterImageInput) { in.Description = p(strings.Repeat("d", 256)) }, "InvalidParameterValue", "Value (" + strings.Repeat("d", 128) + "...) for parameter Description is invalid. Length exceeds maximum of 255."},
 		{"nothing", func(in *ec2.RegisterImageInput) { in.RootDeviceName, in.BlockDeviceMappings = nil, nil }, "MissingParameter", "The request must contain the parameter imageLocation or blockDeviceMapping"},
 		{"no root device", func(in *ec2.RegisterImageInput) { in.RootDeviceName = nil }, "MissingParameter", "The request must contain the parameter rootDeviceName"},
-		{"root not mapped", func(in *ec2.RegisterImageInput) { in.RootDeviceName = p("/dev/xvda") }, "InvalidBlockDeviceMapping", "The root device '/dev/xvda' must be mapped to a snapshot."},
-		{"root empty", func(in *ec2.RegisterImageInput) { root(in).SnapshotId, root(in).VolumeSize = nil, p(int32(8)) }, "InvalidBlockDeviceMapping", "The root device '/dev/sda1' must be mapped to a snapshot."},
+		{"root not mapped", func(in *ec2.RegisterImageInput) { in.RootDeviceName = p("/dev/xvda") }, "InvalidBlockDeviceMapping", "No root snapshot specified in device mapping."},
+		{"root empty", func(in *ec2.RegisterImageInput) { root(in).SnapshotId, root(in).VolumeSize = nil, p(int32(8)) }, "InvalidBlockDeviceMapping", "No root snapshot specified in device mapping."},
 		{"root ephemeral", func(in *ec2.RegisterImageInput) {
 			in.BlockDeviceMappings[0] = types.BlockDeviceMapping{DeviceName: p("/dev/sda1"), VirtualName: p("ephemeral0")}
-		}, "InvalidBlockDeviceMapping", "The root device '/dev/sda1' must be mapped to a snapshot."},
+		}, "InvalidBlockDeviceMapping", "No root snapshot specified in device mapping."},
 		{"root on st1", func(in *ec2.RegisterImageInput) { root(in).VolumeType, root(in).VolumeSize = "st1", p(int32(125)) }, "InvalidParameterValue", "Volume type st1 is not supported for the root device '/dev/sda1'."},
 		{"snapshot ID", func(in *ec2.RegisterImageInput) { root(in).SnapshotId = p("snap-1") }, "InvalidSnapshotID.Malformed", `Invalid id: "snap-1" (expecting "snap-...")`},
 		{"snapshot of nobody", func(in *ec2.RegisterImageInput) { root(in).SnapshotId = p("snap-00000000000000000") }, "InvalidSnapshot.NotFound", "The snapshot 'snap-00000000000000000' does not exist."},
