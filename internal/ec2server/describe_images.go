@@ -25,6 +25,9 @@ func (s *Server) DescribeImages(ctx context.Context, who origami.Caller, in *ec2
 	if err != nil {
 		return nil, err
 	}
+	if err := disabledAsked(filters, deref(in.IncludeDisabled)); err != nil {
+		return nil, err
+	}
 	q := metadb.Query{Region: who.Region, Viewer: who.Account, Filters: filters, After: p.after, Expect: p.expect()}
 	if q.IDs, err = parseImageIDs(in.ImageIds); err != nil {
 		return nil, err
@@ -65,6 +68,18 @@ func (s *Server) DescribeImages(ctx context.Context, who origami.Caller, in *ec2
 		return err
 	})
 	return out, err
+}
+
+// disabledAsked refuses a filter for disabled images in a request that leaves
+// them out.
+func disabledAsked(filters []origami.Filter, included bool) error {
+	for _, f := range filters {
+		if f.Name == "state" && slices.Contains(f.Values, string(origami.ImageDisabled)) && !included {
+			return origami.Errorf(origami.CodeInvalidParameter,
+				"When filtering by the 'disabled' state, 'IncludeDisabled' must be set to 'true' in the request.")
+		}
+	}
+	return nil
 }
 
 // parseImageIDs checks the image IDs of a request. The error names the first

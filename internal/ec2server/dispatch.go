@@ -166,7 +166,7 @@ func checkSteering(op *ec2api.Operation, in any) error {
 		n := int32(v.Int())
 		if n < op.MinResults {
 			return origami.Errorf(origami.CodeInvalidParameterValue,
-				"Value ( %d ) for parameter maxResults is invalid. Expecting a value greater than or equal to %d.", n, op.MinResults)
+				"Value ( %d ) for parameter maxResults is invalid. Expecting a value greater than %d.", n, op.MinResults) // EC2 says so, and takes that one too
 		}
 		if n > op.MaxResults {
 			return origami.Errorf(origami.CodeInvalidParameterValue,

@@ -108,7 +108,7 @@ func TestRefusals(t *testing.T) {
 		{"parameter without support", run + "&InstanceMarketOptions.MarketType=spot", 400, "UnsupportedOperation", "The parameter InstanceMarketOptions.MarketType is not supported by this service."},
 		{"nested parameter without support", run + "&BlockDeviceMapping.3.Ebs.OutpostArn=x", 400, "UnsupportedOperation", "The parameter BlockDeviceMapping.3.Ebs.OutpostArn is not supported by this service."},
 		{"value without support", run + "&HibernationOptions.Configured=true", 400, "UnsupportedOperation", "The value &#39;true&#39; of the parameter HibernationOptions.Configured is not supported by this service."},
-		{"few results", images + "&MaxResults=4", 400, "InvalidParameterValue", "Value ( 4 ) for parameter maxResults is invalid. Expecting a value greater than or equal to 5."},
+		{"few results", images + "&MaxResults=4", 400, "InvalidParameterValue", "Value ( 4 ) for parameter maxResults is invalid. Expecting a value greater than 5."},
 		{"many results", images + "&MaxResults=1001", 400, "InvalidParameterValue", "Value ( 1001 ) for parameter maxResults is invalid. Expecting a value less than or equal to 1000."},
 		{"long token", run + "&ClientToken=" + strings.Repeat("a", 65), 400, "InvalidParameterValue", "Value (" + strings.Repeat("a", 65) + ") for parameter clientToken is invalid. Length exceeds maximum of 64."},
 		{"token not ASCII", run + "&ClientToken=%C3%A9", 400, "InvalidParameterValue", "Value (é) for parameter clientToken is invalid. It must be ASCII."},

@@ -39,6 +39,8 @@ func TestDisableImage(t *testing.T) {
 		t.Errorf("bob sees %q, want %q", got, seesNothing)
 	}
 	out := do(t, i.a.DescribeImages, &ec2.DescribeImagesInput{IncludeDisabled: p(true), Filters: filter("state", "disabled")}).Images
+	fails(t, i.a.DescribeImages, &ec2.DescribeImagesInput{Filters: filter("state", "available", "disabled")}, "InvalidParameter",
+		"When filtering by the 'disabled' state, 'IncludeDisabled' must be set to 'true' in the request.")
 	if len(out) != 1 || out[0].State != "disabled" || *out[0].Public {
 		t.Errorf("got %+v, want one private disabled image", out)
 	}

@@ -41,7 +41,7 @@ func (s *Server) page(who origami.Caller, operation string, in any, maxResults *
 	if deref(token) == "" {
 		return p, nil
 	}
-	bad := origami.Errorf(origami.CodeInvalidNextToken, "The specified NextToken is not valid for this request.")
+	bad := badToken(operation)
 	if len(*token) > maxNextToken {
 		return p, bad
 	}
@@ -54,6 +54,18 @@ func (s *Server) page(who origami.Caller, operation string, in any, maxResults *
 		return p, bad
 	}
 	return p, nil
+}
+
+// badToken is the error of a token that an operation did not make. EC2 has
+// several.
+func badToken(operation string) error {
+	switch operation {
+	case "DescribeImages":
+		return origami.Errorf(origami.CodeInvalidParameterValue, "The NextToken is invalid.")
+	case "DescribeInstances", "DescribeSnapshots", "DescribeVolumes":
+		return origami.Errorf(origami.CodeInvalidParameterValue, "Unable to parse pagination token")
+	}
+	return origami.Errorf(origami.CodeInvalidNextToken, "The specified NextToken is not valid for this request.")
 }
 
 // pageMAC binds a token to the account, region, operation and parameters that

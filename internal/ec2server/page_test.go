@@ -145,7 +145,7 @@ func TestTokenBound(t *testing.T) {
 		if _, err := f(); err == nil {
 			t.Errorf("token with another %s was accepted", name)
 		} else {
-			wantCode(t, err, origami.CodeInvalidNextToken)
+			wantCode(t, err, origami.CodeInvalidParameterValue)
 		}
 	}
 	for i := range *token {

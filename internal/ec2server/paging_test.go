@@ -35,6 +35,15 @@ var paged = map[string]string{
 	"DescribeVpcs":                         "vpcId",
 }
 
+// badTokens is the code with which an operation refuses the tokens of others.
+func badTokens(operation string) string {
+	switch operation {
+	case "DescribeImages", "DescribeInstances", "DescribeSnapshots", "DescribeVolumes":
+		return "InvalidParameterValue"
+	}
+	return "InvalidNextToken"
+}
+
 // TestPages reads every paged list in pages of the least size: they make up
 // the list, in order. Then it gives the tokens where they do not belong.
 //
@@ -75,7 +84,7 @@ func TestPages(t *testing.T) {
 	for name, token := range tokens {
 		bad := func(what string, a *account, region origami.Region, f url.Values) {
 			t.Helper()
-			if status, text := a.send(t, region, f); status != 400 || !strings.Contains(text, "<Code>InvalidNextToken</Code>") {
+			if status, text := a.send(t, region, f); status != 400 || !strings.Contains(text, "<Code>"+badTokens(f.Get("Action"))+"</Code>") {
 				t.Errorf("%s: a token with another %s: got %d %s", name, what, status, text)
 			}
 		}
@@ -104,7 +113,7 @@ func TestPages(t *testing.T) {
 		if name == "DescribeVolumesModifications" {
 			least = 1
 		}
-		few := fmt.Sprintf("greater than or equal to %d", least)
+		few := fmt.Sprintf("greater than %d", least)
 		for size, message := range map[string]string{fmt.Sprint(least - 1): few, "0": few, "-1": few, "1001": "less than or equal to 1000"} {
 			if most := ec2api.Operations[name].MaxResults; size == "1001" && most != 1000 {
 				message = fmt.Sprintf("less than or equal to %d", most)
