@@ -85,9 +85,12 @@ func TestPolicies(t *testing.T) {
 	}
 	tag(image, "env", "test")
 	tag(snap, "env", "prod")
-	if _, err := i.a.CreateKeyPair(t.Context(), &ec2.CreateKeyPairInput{KeyName: aws.String("key")}); err != nil {
-		t.Fatal(err)
-	}
+	// Another is called as the first is identified.
+	keyID := do(t, i.a.CreateKeyPair, &ec2.CreateKeyPairInput{KeyName: aws.String("key")}).KeyPairId
+	do(t, i.a.CreateKeyPair, &ec2.CreateKeyPairInput{KeyName: keyID})
+	tagged := do(t, i.a.CreateLaunchTemplate, &ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("lt-12345678"),
+		LaunchTemplateData: &types.RequestLaunchTemplateData{ImageId: &image}}).LaunchTemplate
+	tag(*tagged.LaunchTemplateId, "env", "prod")
 	template := do(t, i.a.CreateLaunchTemplate, &ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("template"),
 		LaunchTemplateData: &types.RequestLaunchTemplateData{ImageId: &image, InstanceType: "t3.micro"}}).LaunchTemplate
 	o, err := i.iam.CreateOrganization(t.Context(), i.a.id)
@@ -103,7 +106,7 @@ func TestPolicies(t *testing.T) {
 	}
 	u := i.a.user(t, "alice", `{"Effect":"Deny","Action":"*","Resource":"*"}`)
 	group := *defaultGroup(t, i.a).GroupId
-	values := map[string]string{"subnet": *subnet(t, i.a.Client, "a").SubnetId, "group": group,
+	values := map[string]string{"key": *keyID, "subnet": *subnet(t, i.a.Client, "a").SubnetId, "group": group,
 		"template": *template.LaunchTemplateId, "organization": string(o.ID), "unit": string(unit.ID), "image": image, "theirs": theirs, "snap": snap, "account": string(i.a.id), "other": string(i.b.id)}
 	all := `{"Effect":"Allow","Action":"ec2:*","Resource":"*"}`
 	on := func(action, resource, condition string) string {
@@ -151,6 +154,9 @@ func TestPolicies(t *testing.T) {
 		{"attribute", on("ModifyImageAttribute", "*", `"StringEquals":{"ec2:Attribute":"Description"}`), "Action=ModifyImageAttribute&ImageId={image}&Description.Value=x", true},
 		{"other attribute", on("ModifyImageAttribute", "*", `"StringEquals":{"ec2:Attribute":"Description"}`), "Action=ModifyImageAttribute&ImageId={image}&LaunchPermission.Add.1.Group=all", false},
 		{"attribute's value", on("ModifyImageAttribute", "*", `"StringLike":{"ec2:Attribute/Description":"y*"}`), "Action=ModifyImageAttribute&ImageId={image}&Description.Value=x", false},
+		{"other attribute in the short form", all + `,{"Effect":"Deny","Action":"ec2:ModifyImageAttribute","Resource":"*","Condition":{"StringEquals":{"ec2:Attribute":"LaunchPermission"}}}`, "Action=ModifyImageAttribute&ImageId={image}&OperationType=add&UserGroup.1=all", false},
+		{"an attribute of snapshots in the short form", all + `,{"Effect":"Deny","Action":"ec2:ModifySnapshotAttribute","Resource":"*","Condition":{"StringEquals":{"ec2:Attribute":"CreateVolumePermission"}}}`, "Action=ModifySnapshotAttribute&SnapshotId={snap}&OperationType=add&UserGroup.1=all", false},
+		{"the groups of an instance", all + `,{"Effect":"Deny","Action":"ec2:ModifyInstanceAttribute","Resource":"*","Condition":{"StringEquals":{"ec2:Attribute":"GroupSet"}}}`, "Action=ModifyInstanceAttribute&InstanceId=i-12345678&GroupId.1={group}", false},
 		{"share with one", on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Add/userId":"{other}"}`), "Action=ModifySnapshotAttribute&SnapshotId={snap}&CreateVolumePermission.Add.1.UserId={other}", true},
 		{"share with one and another", on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Add/userId":"{other}"}`), "Action=ModifySnapshotAttribute&SnapshotId={snap}&CreateVolumePermission.Add.1.UserId={other}&CreateVolumePermission.Add.2.UserId=123456789012", false},
 		{"share with one and all", on("ModifySnapshotAttribute", "*", `"StringEquals":{"ec2:Add/userId":"{other}"}`), "Action=ModifySnapshotAttribute&SnapshotId={snap}&CreateVolumePermission.Add.1.UserId={other}&CreateVolumePermission.Add.2.Group=all", false},
@@ -174,6 +180,11 @@ func TestPolicies(t *testing.T) {
 		{"launch in any group", launchBut("arn:aws:ec2:*:*:security-group/sg-12345678", ""), launch, false},
 		{"launch with a large volume", launchBut("arn:aws:ec2:*:*:volume/*", `"NumericLessThanEquals":{"ec2:VolumeSize":"10"}`), launch + "&BlockDeviceMapping.1.DeviceName=/dev/sdf&BlockDeviceMapping.1.Ebs.VolumeSize=5&BlockDeviceMapping.2.DeviceName=/dev/sdg&BlockDeviceMapping.2.Ebs.VolumeSize=50", false},
 		{"launch with small volumes", launchBut("arn:aws:ec2:*:*:volume/*", `"NumericLessThanEquals":{"ec2:VolumeSize":"10"}`), launch + "&BlockDeviceMapping.1.DeviceName=/dev/sdf&BlockDeviceMapping.1.Ebs.VolumeSize=5", true},
+		{"launch with another root", launchBut("arn:aws:ec2:*:*:volume/*", `"NumericEquals":{"ec2:VolumeSize":"1"},"StringEquals":{"ec2:VolumeType":"gp3"},"ArnLike":{"ec2:ParentSnapshot":"arn:aws:ec2:*::snapshot/{snap}"}`), launch + "&BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.VolumeType=gp3", true},
+		{"launch without a large root", launchBut("arn:aws:ec2:*:*:volume/*", "") + `,{"Effect":"Deny","Action":"ec2:RunInstances","Resource":"*","Condition":{"NumericGreaterThanEquals":{"ec2:VolumeSize":"1"}}}`, launch + "&BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.VolumeType=gp3", false},
+		{"launch in a zone", on("RunInstances", "*", `"StringEqualsIfExists":{"ec2:AvailabilityZone":"eu-west-1a"}`) + `,{"Effect":"Deny","Action":"ec2:RunInstances","Resource":["arn:aws:ec2:*:*:instance/*","arn:aws:ec2:*:*:volume/*"],"Condition":{"Null":{"ec2:AvailabilityZone":"true"}}}`, launch + "&SubnetId={subnet}", true},
+		{"launch in another zone", on("RunInstances", "*", `"StringEqualsIfExists":{"ec2:AvailabilityZone":"eu-west-1b"}`), launch, false},
+		{"launch with a mapping that cannot be", on("RunInstances", "arn:aws:ec2:*:*:vpc/*", ""), launch + "&BlockDeviceMapping.1.DeviceName=/dev/sda1", false},
 
 		{"launch in the default subnet", launchBut("arn:aws:ec2:*:*:subnet/{subnet}", ""), launch, true},
 		{"launch in another subnet", launchBut("arn:aws:ec2:*:*:subnet/subnet-12345678", ""), launch, false},
@@ -186,6 +197,11 @@ func TestPolicies(t *testing.T) {
 		{"not as the template says", on("RunInstances", "*", `"Bool":{"ec2:IsLaunchTemplateResource":"true"}`), byTemplate + "&InstanceType=t3.nano", false},
 		{"another image than the template's", launchBut("arn:aws:ec2:*::image/*", `"Bool":{"ec2:IsLaunchTemplateResource":"true"}`), byTemplate + "&ImageId={theirs}", false},
 		{"another type than the template's", launchBut("arn:aws:ec2:*::image/*", `"Bool":{"ec2:IsLaunchTemplateResource":"true"}`), byTemplate + "&InstanceType=t3.nano", true},
+		{"key of a name", on("DeleteKeyPair", "arn:aws:ec2:*:*:key-pair/key", ""), "Action=DeleteKeyPair&KeyName=key", true},
+		{"key of an ID", on("DeleteKeyPair", "arn:aws:ec2:*:*:key-pair/key", ""), "Action=DeleteKeyPair&KeyPairId={key}", true},
+		{"key of a name like an ID", on("DeleteKeyPair", "arn:aws:ec2:*:*:key-pair/key", ""), "Action=DeleteKeyPair&KeyName={key}", false},
+		{"template of a name like an ID", on("DeleteLaunchTemplate", "*", "") + `,{"Effect":"Deny","Action":"ec2:DeleteLaunchTemplate","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/env":"prod"}}}`, "Action=DeleteLaunchTemplate&LaunchTemplateName=lt-12345678", false},
+		{"no template of a name", on("DeleteLaunchTemplate", "arn:aws:ec2:*:*:launch-template/none", ""), "Action=DeleteLaunchTemplate&LaunchTemplateName=none", true},
 
 		{"copy", on("CopyImage", "*", ""), copied, true},
 		{"copy of one image", on("CopyImage", "arn:aws:ec2:eu-west-1::image/{image}", "") + "," + on("CopyImage", "arn:aws:ec2:*::snapshot/*", `"Null":{"ec2:SnapshotID":"true"}`) + "," + on("CopyImage", "arn:aws:ec2:*::image/*", `"Null":{"ec2:ImageID":"true"}`), copied, true},

@@ -12,10 +12,9 @@ import (
 	"origami/internal/policy"
 )
 
-// existing is a resource that a request names, by its ID or, of some kinds, by
-// its name, with everything that policies can ask about it. Of one that the
-// caller cannot see only the name is known: the operation will say so, if
-// policies let the caller come so far.
+// existing is a resource that a request names by its ID, with everything that
+// policies can ask about it. Of one that the caller cannot see only the ID is
+// known: the operation will say so, if policies let the caller come so far.
 func (c *collection) existing(kind, id string) (iam.Resource, error) {
 	if kind == "*" {
 		if kind = origami.ResourceType(id); kind == "" {
@@ -33,6 +32,46 @@ func (c *collection) existing(kind, id string) (iam.Resource, error) {
 		return r, c.tags(r.Keys, r.Keys["ec2:keypairid"]...)
 	}
 	return r, c.tags(r.Keys, id)
+}
+
+// named is a resource that a request names by its name, which may look like the
+// ID of another.
+func (c *collection) named(kind, name string) (iam.Resource, error) {
+	id, err := c.idOf(kind, name)
+	if err == nil {
+		return c.existing(kind, id)
+	}
+	if !invisible(err) {
+		return iam.Resource{}, err
+	}
+	r := iam.Resource{ARN: c.arn(kind, name), Keys: c.ownKeys()}
+	c.fromTemplate(kind, r.Keys)
+	return r, nil
+}
+
+// idOf finds the ID of a resource of those kinds that requests may name.
+func (c *collection) idOf(kind, name string) (string, error) {
+	switch kind {
+	case "launch-template":
+		t, err := c.tx.LaunchTemplateByName(c.who.Region, c.who.Account, name)
+		if err != nil {
+			return "", err
+		}
+		return string(t.ID), nil
+	case "key-pair":
+		k, err := c.tx.KeyPairByName(c.who.Region, c.who.Account, name)
+		if err != nil {
+			return "", err
+		}
+		return string(k.ID), nil
+	case "security-group":
+		g, err := c.groupByName(name)
+		if err != nil {
+			return "", err
+		}
+		return string(g.ID), nil
+	}
+	return "", metadb.ErrNotFound
 }
 
 // invisible reports whether an error says that a thing is not there, or not for
@@ -113,18 +152,9 @@ func (c *collection) describe(kind, id string, keys policy.Keys) (string, error)
 		}
 		return id, err
 	case "security-group":
-		return c.describeGroup(id, keys)
+		return id, c.describeGroup(id, keys)
 	case "key-pair":
 		return c.describeKeyPair(id, keys)
-	case "launch-template":
-		if strings.HasPrefix(id, "lt-") {
-			return id, nil
-		}
-		t, err := c.tx.LaunchTemplateByName(region, account, id)
-		if err == nil {
-			id = string(t.ID)
-		}
-		return id, err
 	case "elastic-ip":
 		return c.describeAddress(id, keys)
 	}
@@ -150,23 +180,17 @@ func (c *collection) describeNetwork(kind, id string, keys policy.Keys) error {
 	return nil
 }
 
-func (c *collection) describeGroup(id string, keys policy.Keys) (string, error) {
-	var g *origami.SecurityGroup
-	var err error
-	if strings.HasPrefix(id, "sg-") {
-		g, err = c.tx.SecurityGroup(c.who.Region, c.who.Account, origami.SecurityGroupID(id))
-	} else {
-		g, err = c.groupByName(id)
-	}
-	if err != nil || g == nil {
-		return id, err
+func (c *collection) describeGroup(id string, keys policy.Keys) error {
+	g, err := c.tx.SecurityGroup(c.who.Region, c.who.Account, origami.SecurityGroupID(id))
+	if err != nil {
+		return err
 	}
 	keys.Set("ec2:SecurityGroupID", string(g.ID))
 	keys.Set("ec2:Vpc", c.arn("vpc", string(g.VPC)))
-	return string(g.ID), nil
+	return nil
 }
 
-// groupByName finds a security group of the default VPC, or nil.
+// groupByName finds a security group of the default VPC.
 func (c *collection) groupByName(name string) (*origami.SecurityGroup, error) {
 	v, err := c.server.vpc.DefaultVPC(c.tx, c.who)
 	if err != nil {
@@ -183,7 +207,7 @@ func (c *collection) groupByName(name string) (*origami.SecurityGroup, error) {
 			return g, nil
 		}
 	}
-	return nil, nil
+	return nil, metadb.ErrNotFound
 }
 
 // escapeFilter is text for a filter to take by the letter.
@@ -191,16 +215,10 @@ func escapeFilter(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace(s)
 }
 
-// describeKeyPair finds a key pair by its ID or name; ARNs have the name.
+// describeKeyPair adds the keys of a key pair and returns its name, which ARNs
+// have.
 func (c *collection) describeKeyPair(id string, keys policy.Keys) (string, error) {
-	var k *origami.KeyPair
-	var err error
-	if origami.ResourceType(id) == "key-pair" {
-		k, err = c.tx.KeyPair(c.who.Region, c.who.Account, origami.KeyPairID(id))
-	}
-	if k == nil {
-		k, err = c.tx.KeyPairByName(c.who.Region, c.who.Account, id)
-	}
+	k, err := c.tx.KeyPair(c.who.Region, c.who.Account, origami.KeyPairID(id))
 	if err != nil {
 		return id, err
 	}

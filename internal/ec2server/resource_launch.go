@@ -1,6 +1,7 @@
 package ec2server
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -38,10 +39,8 @@ func collectLaunch(c *collection) error {
 	if err := c.launchPlace(in); err != nil {
 		return err
 	}
-	if c.profile, err = c.passRole(in.IamInstanceProfile, "*"); err != nil {
-		return err
-	}
-	return c.launchVolumes(in)
+	c.profile, err = c.passRole(in.IamInstanceProfile, "*")
+	return err
 }
 
 // overridden lists the kinds of resources that a launch by a template says
@@ -176,53 +175,65 @@ func collectInstanceOfAssociation(c *collection) error {
 	return c.addExisting("instance", string(i.ID))
 }
 
-// launchVolumes adds the volumes that a launch makes, each by itself: those of
-// the request, and those of the image that it says nothing about.
-func (c *collection) launchVolumes(in *ec2api.RunInstancesInput) error {
-	zone := ""
-	if in.Placement != nil {
-		zone = deref(in.Placement.AvailabilityZone)
-	}
-	var key *string // of the request
-	add := func(shape origami.VolumeShape, encrypted bool, snapshot string) {
-		r := c.made("volume")
-		c.volumeKeys(r.Keys, zone, shape, c.encrypted(encrypted, snapshot), origami.SnapshotID(snapshot))
-		setIf(r.Keys, "ec2:KmsKeyId", key)
-		c.main = append(c.main, r)
-	}
-	said := make(map[string]bool)
-	for _, m := range in.BlockDeviceMappings {
-		said[deref(m.DeviceName)] = m.NoDevice != nil
-		if m.Ebs != nil {
-			snapshot := deref(m.Ebs.SnapshotId)
-			key = m.Ebs.KmsKeyId
-			add(c.volumeShape(m.Ebs.VolumeType, m.Ebs.VolumeSize, m.Ebs.Iops, m.Ebs.Throughput, snapshot), deref(m.Ebs.Encrypted), snapshot)
-			said[deref(m.DeviceName)] = true
-		}
+// collectLaunchVolumes adds the volumes that a launch makes, each by itself, as they are
+// when what the request says about devices is over what the image says. A mapping
+// that cannot be is left to the operation to complain about.
+func collectLaunchVolumes(c *collection) error {
+	in := c.in.(*ec2api.RunInstancesInput)
+	devices, err := parseMapping(in.BlockDeviceMappings)
+	if err != nil {
+		return nil
 	}
 	i, err := c.tx.Image(c.who.Region, c.who.Account, origami.ImageID(deref(in.ImageId)))
-	if err != nil {
-		if invisible(err) {
+	if err == nil {
+		if devices, err = instance.MergeDevices(i, devices); err != nil {
 			return nil
 		}
+	}
+	if err != nil && !invisible(err) {
 		return err
 	}
-	key = nil
-	for _, d := range i.BlockDevices {
-		if d.EBS != nil && !said[d.DeviceName] {
-			shape := origami.VolumeShape{Type: d.EBS.VolumeType, Size: d.EBS.VolumeSize, IOPS: d.EBS.IOPS, Throughput: d.EBS.Throughput}
-			add(shape, deref(d.EBS.Encrypted), string(d.EBS.Snapshot))
+	zone := c.launchZone(in)
+	for _, d := range devices {
+		if e := d.EBS; e != nil {
+			shape := origami.VolumeShape{Type: cmp.Or(e.VolumeType, origami.GP2), Size: e.VolumeSize, IOPS: e.IOPS, Throughput: e.Throughput}
+			shape.Size = cmp.Or(shape.Size, c.sizeOf(string(e.Snapshot)))
+			r := c.made("volume")
+			c.volumeKeys(r.Keys, zone, shape, c.encrypted(deref(e.Encrypted), string(e.Snapshot)), e.Snapshot)
+			if e.KMSKey != "" {
+				r.Keys.Set("ec2:KmsKeyId", e.KMSKey)
+			}
+			c.main = append(c.main, r)
 		}
 	}
 	return nil
 }
 
+// launchZone is the availability zone of a launch: that of the request, or of the
+// subnet; "" if it is not known.
+func (c *collection) launchZone(in *ec2api.RunInstancesInput) string {
+	if in.Placement != nil && in.Placement.AvailabilityZone != nil {
+		return *in.Placement.AvailabilityZone
+	}
+	if zone := c.subnetOfLaunch().Keys["ec2:availabilityzone"]; len(zone) == 1 {
+		return zone[0]
+	}
+	return ""
+}
+
+// subnetOfLaunch is the subnet of a launch, named by the request or found by
+// launchPlace; the zero resource if there is none yet.
+func (c *collection) subnetOfLaunch() iam.Resource {
+	for _, r := range c.main {
+		if id, ok := strings.CutPrefix(r.ARN, c.arn("subnet", "")); ok && id != "*" {
+			return r
+		}
+	}
+	return iam.Resource{}
+}
+
 // launchKeys adds what a launch makes.
 func (c *collection) launchKeys(keys policy.Keys, kind string, in *ec2api.RunInstancesInput) {
-	zone := ""
-	if in.Placement != nil {
-		zone = deref(in.Placement.AvailabilityZone)
-	}
 	switch kind {
 	case "instance":
 		setIf(keys, "ec2:InstanceType", in.InstanceType)
@@ -233,7 +244,7 @@ func (c *collection) launchKeys(keys policy.Keys, kind string, in *ec2api.RunIns
 		if err != nil {
 			options = origami.MetadataOptions{} // the operation complains
 		}
-		c.instanceKeys(keys, zone, "ebs", deref(in.EbsOptimized), options)
+		c.instanceKeys(keys, c.launchZone(in), "ebs", deref(in.EbsOptimized), options)
 		if i, err := c.tx.Image(c.who.Region, c.who.Account, origami.ImageID(deref(in.ImageId))); err == nil {
 			keys["ec2:rootdevicetype"] = []string{i.RootDeviceType}
 		}
@@ -241,12 +252,10 @@ func (c *collection) launchKeys(keys policy.Keys, kind string, in *ec2api.RunIns
 			keys.Set("ec2:InstanceProfile", c.profile)
 		}
 	case "network-interface":
-		for _, sub := range c.main { // named, or found by launchPlace
-			if id, ok := strings.CutPrefix(sub.ARN, c.arn("subnet", "")); ok && id != "*" {
-				keys.Set("ec2:Subnet", sub.ARN)
-				keys.Set("ec2:Vpc", sub.Keys["ec2:vpc"]...)
-				keys.Set("ec2:AvailabilityZone", sub.Keys["ec2:availabilityzone"]...)
-			}
+		if sub := c.subnetOfLaunch(); sub.ARN != "" {
+			keys.Set("ec2:Subnet", sub.ARN)
+			keys.Set("ec2:Vpc", sub.Keys["ec2:vpc"]...)
+			keys.Set("ec2:AvailabilityZone", sub.Keys["ec2:availabilityzone"]...)
 		}
 		if n := in.NetworkInterfaces; len(n) > 0 && n[0].AssociatePublicIpAddress != nil {
 			keys.Set("ec2:AssociatePublicIpAddress", strconv.FormatBool(*n[0].AssociatePublicIpAddress))

@@ -57,12 +57,22 @@ func (c *collection) volumeShape(kind *string, size, iops, throughput *int32, sn
 	if shape.Type == "" {
 		shape.Type = origami.GP2
 	}
-	if shape.Size == 0 && snapshot != "" {
-		if s, err := c.tx.Snapshot(c.who.Region, c.who.Account, origami.SnapshotID(snapshot)); err == nil {
-			shape.Size = s.VolumeSize
-		}
+	if shape.Size == 0 {
+		shape.Size = c.sizeOf(snapshot)
 	}
 	return shape
+}
+
+// sizeOf is the size of the volumes of a snapshot, 0 if it is not known.
+func (c *collection) sizeOf(snapshot string) int64 {
+	if snapshot == "" {
+		return 0
+	}
+	s, err := c.tx.Snapshot(c.who.Region, c.who.Account, origami.SnapshotID(snapshot))
+	if err != nil {
+		return 0
+	}
+	return s.VolumeSize
 }
 
 // encrypted tells whether a new volume will be encrypted: because the request

@@ -151,7 +151,7 @@ var resources = map[string]string{
 	"RestoreVolumeFromRecycleBin":                 `volume=VolumeId`,
 	"RevokeSecurityGroupEgress":                   `security-group=GroupId security-group-rule=SecurityGroupRuleIds`,
 	"RevokeSecurityGroupIngress":                  `security-group=GroupId|GroupName security-group-rule=SecurityGroupRuleIds`,
-	"RunInstances": `+Launch subnet=SubnetId|NetworkInterfaces.SubnetId image=ImageId instance+ network-interface+
+	"RunInstances": `+Launch subnet=SubnetId|NetworkInterfaces.SubnetId +LaunchVolumes image=ImageId instance+ network-interface+
 		security-group=SecurityGroupIds|SecurityGroups|NetworkInterfaces.Groups snapshot=BlockDeviceMappings.Ebs.SnapshotId key-pair=KeyName
 		launch-template=LaunchTemplate.LaunchTemplateId|LaunchTemplate.LaunchTemplateName`,
 	"StartInstances":                            `instance=InstanceIds`,

@@ -39,29 +39,20 @@ type plan struct {
 // planDevices merges a launch request's mapping into the image's and checks
 // the outcome.
 func (s *Service) planDevices(tx *metadb.Tx, who origami.Caller, img *origami.Image, request []origami.BlockDevice) (*plan, error) {
-	if err := ami.CheckDevices(request); err != nil {
+	merged, err := MergeDevices(img, request)
+	if err != nil {
 		return nil, err
-	}
-	merged := make([]origami.BlockDevice, len(img.BlockDevices))
-	copy(merged, img.BlockDevices)
-	fromImage := make(map[string]origami.SnapshotID) // by device
-	for _, d := range merged {
-		if d.EBS != nil {
-			fromImage[d.DeviceName] = d.EBS.Snapshot
-		}
 	}
 	for _, r := range request {
 		if err := encryption(r.EBS).Check(); err != nil {
 			return nil, err
 		}
-		var err error
-		if merged, err = mergeDevice(merged, r, img.RootDeviceName); err != nil {
-			return nil, err
-		}
 	}
-	// The request may name a device that the image names otherwise.
-	if err := ami.CheckDevices(merged); err != nil {
-		return nil, err
+	fromImage := make(map[string]origami.SnapshotID) // by device
+	for _, d := range img.BlockDevices {
+		if d.EBS != nil {
+			fromImage[d.DeviceName] = d.EBS.Snapshot
+		}
 	}
 	p := &plan{}
 	for _, d := range merged {
@@ -96,6 +87,23 @@ func (s *Service) planDevices(tx *metadb.Tx, who origami.Caller, img *origami.Im
 // encrypted reports whether a volume of the plan is encrypted.
 func (p *plan) encrypted() bool {
 	return slices.ContainsFunc(p.volumes, func(v plannedVolume) bool { return v.secrecy.Key != "" })
+}
+
+// MergeDevices is the block device mapping of an image with that of a launch
+// request over it.
+func MergeDevices(img *origami.Image, request []origami.BlockDevice) ([]origami.BlockDevice, error) {
+	if err := ami.CheckDevices(request); err != nil {
+		return nil, err
+	}
+	merged := slices.Clone(img.BlockDevices)
+	for _, r := range request {
+		var err error
+		if merged, err = mergeDevice(merged, r, img.RootDeviceName); err != nil {
+			return nil, err
+		}
+	}
+	// The request may name a device that the image names otherwise.
+	return merged, ami.CheckDevices(merged)
 }
 
 // mergeDevice applies one entry of the request to the mapping.
