@@ -59,10 +59,10 @@ func (q *ask) keys(a Access) policy.Keys {
 		set("aws:CalledViaLast", principal)
 	}
 	if k := q.key; k != nil {
-		set("kms:KeySpec", "SYMMETRIC_DEFAULT")
-		set("kms:KeyUsage", "ENCRYPT_DECRYPT")
-		set("kms:KeyOrigin", "AWS_KMS")
-		set("kms:MultiRegion", strconv.FormatBool(k.Primary != ""))
+		shapeKeys(keys, k)
+		if encrypts[q.action] {
+			set("kms:EncryptionAlgorithm", "SYMMETRIC_DEFAULT")
+		}
 		for name, value := range k.Tags {
 			set("aws:ResourceTag/"+name, value)
 		}
@@ -80,6 +80,49 @@ func (q *ask) keys(a Access) policy.Keys {
 		set(name, values...)
 	}
 	return keys
+}
+
+// keyBypass is the condition key of requests that may give a key a policy which
+// locks their caller out.
+const keyBypass = "kms:BypassPolicyLockoutSafetyCheck"
+
+// encrypts lists the actions that have an encryption algorithm.
+var encrypts = map[string]bool{"Decrypt": true, "Encrypt": true, "ReEncryptFrom": true, "ReEncryptTo": true}
+
+// shapeKeys adds the condition keys of what a key is for.
+func shapeKeys(keys policy.Keys, k *origami.KMSKey) {
+	keys.Set("kms:KeySpec", "SYMMETRIC_DEFAULT")
+	keys.Set("kms:KeyUsage", "ENCRYPT_DECRYPT")
+	keys.Set("kms:KeyOrigin", "AWS_KMS")
+	keys.Set("kms:MultiRegion", strconv.FormatBool(k.Primary != ""))
+	switch {
+	case k.Primary == "":
+	case k.Replica():
+		keys.Set("kms:MultiRegionKeyType", "REPLICA")
+	default:
+		keys.Set("kms:MultiRegionKeyType", "PRIMARY")
+	}
+}
+
+// oneKey is a condition key with its value.
+func oneKey(name, value string) policy.Keys {
+	keys := policy.Keys{}
+	keys.Set(name, value)
+	return keys
+}
+
+// aliasKeys adds the names of a key.
+func aliasKeys(tx *metadb.Tx, keys policy.Keys, k *origami.KMSKey) error {
+	q := metadb.Query{
+		Region: k.Region, Viewer: k.Owner, Filters: []origami.Filter{{Name: "key-id", Values: []string{string(k.ID)}}},
+	}
+	for x, err := range tx.KMSAliases(q) {
+		if err != nil {
+			return err
+		}
+		keys.Set("kms:ResourceAliases", x.Name)
+	}
+	return nil
 }
 
 // authorize decides whether a caller may do something to a key. The key's
@@ -102,7 +145,11 @@ func (s *Service) authorize(tx *metadb.Tx, a Access, q ask) error {
 	if a.Caller.Account == q.key.Owner {
 		own = doc
 	}
-	d, err := s.identity(tx, a.Caller, "kms:"+q.action, q.key.ARN(), q.keys(a), own)
+	keys := q.keys(a)
+	if err := aliasKeys(tx, keys, q.key); err != nil {
+		return err
+	}
+	d, err := s.identity(tx, a.Caller, "kms:"+q.action, q.key.ARN(), keys, own)
 	if err != nil {
 		return err
 	}

@@ -164,6 +164,80 @@ func TestViaService(t *testing.T) {
 	}
 }
 
+// Conditions about what is done, and to what.
+func TestConditionKeys(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx, a := t.Context(), root(alice, east)
+	// try makes a key of which a condition denies its owner an action.
+	try := func(action, condition string, multi bool) *origami.KMSKey {
+		t.Helper()
+		return r.create(a, kms.NewKey{MultiRegion: multi, BypassLockoutCheck: true, Policy: `{"Version":"2012-10-17","Statement":[
+			{"Effect":"Allow","Principal":{"AWS":"` + a.Caller.ARN + `"},"Action":"kms:*","Resource":"*"},
+			{"Effect":"Deny","Principal":"*","Action":"kms:` + action + `","Resource":"*","Condition":{` + condition + `}}]}`})
+	}
+	named := func(k *origami.KMSKey) *origami.KMSKey {
+		for _, name := range []string{"alias/one", "alias/two"} {
+			if err := r.CreateAlias(ctx, a, name, string(k.ID)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return k
+	}
+	encrypt := func(k *origami.KMSKey) error {
+		_, err := r.Encrypt(ctx, a, string(k.ID), []byte("x"), nil)
+		return err
+	}
+	reencrypt := func(from, to *origami.KMSKey) error {
+		c, err := r.Encrypt(ctx, a, string(from.ID), []byte("x"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = r.ReEncrypt(ctx, a, kms.ReEncryption{Blob: c.Blob, Destination: string(to.ID)})
+		return err
+	}
+	schedule := func(days int) func(*origami.KMSKey) error {
+		return func(k *origami.KMSKey) error {
+			_, err := r.ScheduleKeyDeletion(ctx, a, string(k.ID), days)
+			return err
+		}
+	}
+	rotate := func(days int) func(*origami.KMSKey) error {
+		return func(k *origami.KMSKey) error { return r.EnableKeyRotation(ctx, a, string(k.ID), days) }
+	}
+	put := func(bypass bool) func(*origami.KMSKey) error {
+		return func(k *origami.KMSKey) error { return r.PutKeyPolicy(ctx, a, string(k.ID), "", k.Policy, bypass) }
+	}
+	plain := r.create(a, kms.NewKey{})
+	tests := []struct {
+		name string
+		key  *origami.KMSKey
+		do   func(*origami.KMSKey) error
+		want origami.Code
+	}{
+		{"an alias of it", named(try("Encrypt", `"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/two"}`, false)), encrypt, kms.CodeAccessDenied},
+		{"an alias of another", try("Encrypt", `"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/two"}`, false), encrypt, ""},
+		{"the algorithm", try("Encrypt", `"StringEquals":{"kms:EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}`, false), encrypt, kms.CodeAccessDenied},
+		{"a primary key", try("Encrypt", `"StringEquals":{"kms:MultiRegionKeyType":"PRIMARY"}`, true), encrypt, kms.CodeAccessDenied},
+		{"a key of one region", try("Encrypt", `"StringEquals":{"kms:MultiRegionKeyType":"PRIMARY"}`, false), encrypt, ""},
+		{"to the same key", try("ReEncrypt*", `"Bool":{"kms:ReEncryptOnSameKey":"true"}`, false), func(k *origami.KMSKey) error { return reencrypt(k, k) }, kms.CodeAccessDenied},
+		{"to another key", try("ReEncrypt*", `"Bool":{"kms:ReEncryptOnSameKey":"true"}`, false), func(k *origami.KMSKey) error { return reencrypt(k, plain) }, ""},
+		{"from another key", try("ReEncryptTo", `"Bool":{"kms:ReEncryptOnSameKey":"false"}`, false), func(k *origami.KMSKey) error { return reencrypt(plain, k) }, kms.CodeAccessDenied},
+		{"deleted soon", try("ScheduleKeyDeletion", `"NumericLessThan":{"kms:ScheduleKeyDeletionPendingWindowInDays":"30"}`, false), schedule(29), kms.CodeAccessDenied},
+		{"deleted later", try("ScheduleKeyDeletion", `"NumericLessThan":{"kms:ScheduleKeyDeletionPendingWindowInDays":"30"}`, false), schedule(0), ""},
+		{"rotated seldom", try("EnableKeyRotation", `"NumericGreaterThan":{"kms:RotationPeriodInDays":"365"}`, false), rotate(366), kms.CodeAccessDenied},
+		{"rotated often", try("EnableKeyRotation", `"NumericGreaterThan":{"kms:RotationPeriodInDays":"365"}`, false), rotate(0), ""},
+		{"the check bypassed", try("PutKeyPolicy", `"Bool":{"kms:BypassPolicyLockoutSafetyCheck":"true"}`, false), put(true), kms.CodeAccessDenied},
+		{"the check done", try("PutKeyPolicy", `"Bool":{"kms:BypassPolicyLockoutSafetyCheck":"true"}`, false), put(false), ""},
+		{"another primary", try("UpdatePrimaryRegion", `"StringEquals":{"kms:PrimaryRegion":"`+string(west)+`"}`, true), func(k *origami.KMSKey) error {
+			return r.UpdatePrimaryRegion(ctx, a, string(k.ID), west)
+		}, kms.CodeAccessDenied},
+	}
+	for _, tt := range tests {
+		wantCode(t, tt.name, tt.do(tt.key), tt.want)
+	}
+}
+
 func codeOf(e *origami.Error) origami.Code {
 	if e == nil {
 		return ""

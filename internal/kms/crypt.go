@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strconv"
 
 	"origami"
 	"origami/internal/metadb"
@@ -63,7 +64,7 @@ func (s *Service) encrypt(tx *metadb.Tx, a Access, q ask, plain []byte) (*Cipher
 func (s *Service) Decrypt(ctx context.Context, a Access, ref string, blob []byte, c Context) (*Plaintext, error) {
 	var out *Plaintext
 	err := s.view(ctx, func(tx *metadb.Tx) (err error) {
-		if out, err = s.decrypt(tx, a, "Decrypt", ref, blob, c); err == nil && a.DryRun {
+		if out, err = s.decrypt(tx, a, ask{action: "Decrypt", context: c}, ref, blob); err == nil && a.DryRun {
 			err = errDryRun()
 		}
 		return err
@@ -74,23 +75,24 @@ func (s *Service) Decrypt(ctx context.Context, a Access, ref string, blob []byte
 	return out, nil
 }
 
-// decrypt decrypts a blob, if the caller may do the action to its key.
-func (s *Service) decrypt(tx *metadb.Tx, a Access, action, ref string, blob []byte, c Context) (*Plaintext, error) {
-	if err := c.check(); err != nil {
+// decrypt decrypts a blob, if the caller may do to its key what q asks. ref, if
+// not empty, must name that key.
+func (s *Service) decrypt(tx *metadb.Tx, a Access, q ask, ref string, blob []byte) (*Plaintext, error) {
+	if err := q.context.check(); err != nil {
 		return nil, err
 	}
 	h, err := parseBlob(blob)
 	if err != nil {
 		return nil, errCiphertext()
 	}
-	k, err := keyOfBlob(tx, a, h, ref)
-	if err != nil {
+	if q.key, err = keyOfBlob(tx, a, h, ref); err != nil {
 		return nil, err
 	}
-	if err := s.authorize(tx, a, ask{action: action, key: k, context: c, alias: aliasOf(a, ref)}); err != nil {
+	q.alias = aliasOf(a, ref)
+	if err := s.authorize(tx, a, q); err != nil {
 		return nil, err
 	}
-	return s.openWith(tx, k, h, blob, c)
+	return s.openWith(tx, q.key, h, blob, q.context)
 }
 
 // openWith decrypts a blob with its key, if the key can be used.
@@ -183,11 +185,13 @@ type ReEncryption struct {
 // without showing it.
 func (s *Service) ReEncrypt(ctx context.Context, a Access, in ReEncryption) (from *Plaintext, to *Ciphertext, err error) {
 	err = s.look(ctx, a, in.Destination, func(tx *metadb.Tx, k *origami.KMSKey) error {
-		from, err = s.decrypt(tx, a, "ReEncryptFrom", in.Source, in.Blob, in.Context)
+		id, _ := KeyOfBlob(in.Blob) // decrypt refuses what is no blob
+		same := oneKey("kms:ReEncryptOnSameKey", strconv.FormatBool(id == k.ID))
+		from, err = s.decrypt(tx, a, ask{action: "ReEncryptFrom", context: in.Context, extra: same}, in.Source, in.Blob)
 		if err != nil {
 			return err
 		}
-		to, err = s.encrypt(tx, a, ask{action: "ReEncryptTo", key: k, context: in.NewContext, alias: aliasOf(a, in.Destination)}, from.Bytes)
+		to, err = s.encrypt(tx, a, ask{action: "ReEncryptTo", key: k, context: in.NewContext, alias: aliasOf(a, in.Destination), extra: same}, from.Bytes)
 		from.Bytes = nil
 		return err
 	})

@@ -53,7 +53,7 @@ func (s *Service) NewDataKey(tx *metadb.Tx, a Access, k *origami.KMSKey, c Conte
 // as of Check, or CodeInvalidCiphertext if the blob is damaged or the context
 // is not the one that it was made with.
 func (s *Service) OpenDataKey(tx *metadb.Tx, a Access, blob []byte, c Context) (*DataKey, error) {
-	out, err := s.decrypt(tx, a, "Decrypt", "", blob, c)
+	out, err := s.decrypt(tx, a, ask{action: "Decrypt", context: c}, "", blob)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"origami"
@@ -26,7 +27,8 @@ func (s *Service) ScheduleKeyDeletion(ctx context.Context, a Access, ref string,
 		return nil, invalid("PendingWindowInDays must be between %d and %d", minWindow, maxWindow)
 	}
 	var out *origami.KMSKey
-	err := s.changeKey(ctx, a, ref, "ScheduleKeyDeletion", func(tx *metadb.Tx, k *origami.KMSKey) error {
+	q := ask{action: "ScheduleKeyDeletion", extra: oneKey("kms:ScheduleKeyDeletionPendingWindowInDays", strconv.Itoa(days))}
+	err := s.changeKey(ctx, a, ref, q, func(tx *metadb.Tx, k *origami.KMSKey) error {
 		if err := checkKept(k); err != nil {
 			return err
 		}
@@ -55,7 +57,7 @@ func scheduleDeletion(k *origami.KMSKey, now time.Time) {
 // CancelKeyDeletion keeps a key whose deletion was scheduled, disabled.
 func (s *Service) CancelKeyDeletion(ctx context.Context, a Access, ref string) (*origami.KMSKey, error) {
 	var out *origami.KMSKey
-	err := s.changeKey(ctx, a, ref, "CancelKeyDeletion", func(_ *metadb.Tx, k *origami.KMSKey) error {
+	err := s.changeKey(ctx, a, ref, ask{action: "CancelKeyDeletion"}, func(_ *metadb.Tx, k *origami.KMSKey) error {
 		if checkKept(k) == nil {
 			return origami.Errorf(CodeInvalidState, "%s is not pending deletion.", k.ARN())
 		}

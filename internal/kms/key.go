@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -33,7 +34,7 @@ func (s *Service) CreateKey(ctx context.Context, a Access, in NewKey) (*origami.
 	}
 	err := s.update(ctx, a, func(tx *metadb.Tx) error {
 		k.ID, k.Material = origami.NewKMSKeyID(in.MultiRegion), 0
-		if err := s.authorizeAccount(tx, a, "CreateKey", "*", tagKeys(in.Tags)); err != nil {
+		if err := s.authorizeNew(tx, a, k, in.BypassLockoutCheck); err != nil {
 			return err
 		}
 		if err := s.checkNew(tx, a, k, in.BypassLockoutCheck); err != nil {
@@ -46,6 +47,14 @@ func (s *Service) CreateKey(ctx context.Context, a Access, in NewKey) (*origami.
 	}
 	s.tell(a.Caller, k)
 	return k, nil
+}
+
+// authorizeNew decides whether a caller may make a key.
+func (s *Service) authorizeNew(tx *metadb.Tx, a Access, k *origami.KMSKey, bypass bool) error {
+	keys := tagKeys(k.Tags)
+	shapeKeys(keys, k)
+	keys.Set(keyBypass, strconv.FormatBool(bypass))
+	return s.authorizeAccount(tx, a, "CreateKey", "*", keys)
 }
 
 // tagKeys are the condition keys of tags in a request.
@@ -135,14 +144,15 @@ func relatives(tx *metadb.Tx, k *origami.KMSKey) (*Relatives, error) {
 	return out, nil
 }
 
-// changeKey changes a customer's key by f, if the caller may do the action.
-func (s *Service) changeKey(ctx context.Context, a Access, ref, action string, f func(*metadb.Tx, *origami.KMSKey) error) error {
+// changeKey changes a customer's key by f, if the caller may do to it what q asks.
+func (s *Service) changeKey(ctx context.Context, a Access, ref string, q ask, f func(*metadb.Tx, *origami.KMSKey) error) error {
 	return s.update(ctx, a, func(tx *metadb.Tx) error {
 		k, err := resolveCustomer(tx, a.Caller, ref)
 		if err != nil {
 			return err
 		}
-		if err := s.authorize(tx, a, ask{action: action, key: k}); err != nil {
+		q.key = k
+		if err := s.authorize(tx, a, q); err != nil {
 			return err
 		}
 		_, err = tx.UpdateKMSKey(k.Region, k.ID, func(k *origami.KMSKey) error { return f(tx, k) })
@@ -161,7 +171,7 @@ func (s *Service) DisableKey(ctx context.Context, a Access, ref string) error {
 }
 
 func (s *Service) setState(ctx context.Context, a Access, ref, action string, state origami.KMSKeyState) error {
-	return s.changeKey(ctx, a, ref, action, func(_ *metadb.Tx, k *origami.KMSKey) error {
+	return s.changeKey(ctx, a, ref, ask{action: action}, func(_ *metadb.Tx, k *origami.KMSKey) error {
 		if err := checkKept(k); err != nil {
 			return err
 		}
@@ -172,7 +182,7 @@ func (s *Service) setState(ctx context.Context, a Access, ref, action string, st
 
 // UpdateKeyDescription gives a key another description, "" for none.
 func (s *Service) UpdateKeyDescription(ctx context.Context, a Access, ref, description string) error {
-	return s.changeKey(ctx, a, ref, "UpdateKeyDescription", func(_ *metadb.Tx, k *origami.KMSKey) error {
+	return s.changeKey(ctx, a, ref, ask{action: "UpdateKeyDescription"}, func(_ *metadb.Tx, k *origami.KMSKey) error {
 		if utf8.RuneCountInString(description) > maxDescription {
 			return invalid("The description exceeds the maximum length of %d characters.", maxDescription)
 		}

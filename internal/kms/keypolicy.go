@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 
 	"origami"
 	"origami/internal/metadb"
@@ -148,7 +149,8 @@ func checkPolicyName(name string) error {
 
 // PutKeyPolicy gives a key another policy.
 func (s *Service) PutKeyPolicy(ctx context.Context, a Access, key, name, text string, bypassLockoutCheck bool) error {
-	return s.changeKey(ctx, a, key, "PutKeyPolicy", func(tx *metadb.Tx, k *origami.KMSKey) error {
+	q := ask{action: "PutKeyPolicy", extra: oneKey(keyBypass, strconv.FormatBool(bypassLockoutCheck))}
+	return s.changeKey(ctx, a, key, q, func(tx *metadb.Tx, k *origami.KMSKey) error {
 		if err := checkPolicyName(name); err != nil {
 			return err
 		}

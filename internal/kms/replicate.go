@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"origami"
@@ -31,15 +32,15 @@ func (s *Service) ReplicateKey(ctx context.Context, a Access, in Replication) (*
 		if err != nil {
 			return err
 		}
-		there := a
-		there.Caller.Region = in.Region
-		if err := s.authorizeAccount(tx, there, "CreateKey", "*", tagKeys(in.Tags)); err != nil {
-			return err
-		}
 		k := &origami.KMSKey{
 			ID: p.ID, Region: in.Region, Owner: p.Owner, Description: in.Description, State: origami.KMSKeyEnabled,
 			Created: tx.Now().Truncate(time.Microsecond), Policy: in.Policy, Tags: in.Tags, Primary: p.Region,
 			Material: p.Material, MaterialID: p.MaterialID,
+		}
+		there := a
+		there.Caller.Region = in.Region
+		if err := s.authorizeNew(tx, there, k, in.BypassLockoutCheck); err != nil {
+			return err
 		}
 		if err := s.checkNew(tx, there, k, in.BypassLockoutCheck); err != nil {
 			return err
@@ -62,6 +63,7 @@ func (s *Service) primary(tx *metadb.Tx, a Access, in Replication) (*origami.KMS
 	}
 	extra := policy.Keys{}
 	extra.Set("kms:ReplicaRegion", string(in.Region))
+	extra.Set(keyBypass, strconv.FormatBool(in.BypassLockoutCheck))
 	if err := s.authorize(tx, a, ask{action: "ReplicateKey", key: p, extra: extra}); err != nil {
 		return nil, err
 	}
@@ -119,7 +121,7 @@ func (s *Service) UpdatePrimaryRegion(ctx context.Context, a Access, ref string,
 		if err != nil {
 			return err
 		}
-		if err := s.authorize(tx, a, ask{action: "UpdatePrimaryRegion", key: p}); err != nil {
+		if err := s.authorize(tx, a, ask{action: "UpdatePrimaryRegion", key: p, extra: oneKey("kms:PrimaryRegion", string(region))}); err != nil {
 			return err
 		}
 		if p.Primary != p.Region {
@@ -134,7 +136,7 @@ func (s *Service) UpdatePrimaryRegion(ctx context.Context, a Access, ref string,
 		}
 		there := a
 		there.Caller.Region = region
-		if err := s.authorize(tx, there, ask{action: "UpdatePrimaryRegion", key: next}); err != nil {
+		if err := s.authorize(tx, there, ask{action: "UpdatePrimaryRegion", key: next, extra: oneKey("kms:PrimaryRegion", string(region))}); err != nil {
 			return err
 		}
 		for _, k := range []*origami.KMSKey{p, next} {

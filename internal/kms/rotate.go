@@ -3,6 +3,7 @@ package kms
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"origami"
@@ -19,9 +20,9 @@ const (
 
 // changeRotation changes the rotation of a key that is enabled, and no replica:
 // those follow their primary.
-func (s *Service) changeRotation(ctx context.Context, a Access, ref, action string, f func(*metadb.Tx, *origami.KMSKey) error) (*origami.KMSKey, error) {
+func (s *Service) changeRotation(ctx context.Context, a Access, ref string, q ask, f func(*metadb.Tx, *origami.KMSKey) error) (*origami.KMSKey, error) {
 	var out *origami.KMSKey
-	err := s.changeKey(ctx, a, ref, action, func(tx *metadb.Tx, k *origami.KMSKey) error {
+	err := s.changeKey(ctx, a, ref, q, func(tx *metadb.Tx, k *origami.KMSKey) error {
 		if err := checkUsable(k); err != nil {
 			return err
 		}
@@ -43,7 +44,8 @@ func (s *Service) EnableKeyRotation(ctx context.Context, a Access, ref string, d
 	if days < minRotation || days > maxRotation {
 		return invalid("RotationPeriodInDays must be between %d and %d", minRotation, maxRotation)
 	}
-	_, err := s.changeRotation(ctx, a, ref, "EnableKeyRotation", func(tx *metadb.Tx, k *origami.KMSKey) error {
+	q := ask{action: "EnableKeyRotation", extra: oneKey("kms:RotationPeriodInDays", strconv.Itoa(days))}
+	_, err := s.changeRotation(ctx, a, ref, q, func(tx *metadb.Tx, k *origami.KMSKey) error {
 		k.RotationDays = days
 		k.NextRotation = tx.Now().Truncate(time.Microsecond).AddDate(0, 0, days)
 		return nil
@@ -53,7 +55,7 @@ func (s *Service) EnableKeyRotation(ctx context.Context, a Access, ref string, d
 
 // DisableKeyRotation has a key rotated no more.
 func (s *Service) DisableKeyRotation(ctx context.Context, a Access, ref string) error {
-	_, err := s.changeRotation(ctx, a, ref, "DisableKeyRotation", func(_ *metadb.Tx, k *origami.KMSKey) error {
+	_, err := s.changeRotation(ctx, a, ref, ask{action: "DisableKeyRotation"}, func(_ *metadb.Tx, k *origami.KMSKey) error {
 		k.RotationDays, k.NextRotation = 0, time.Time{}
 		return nil
 	})
