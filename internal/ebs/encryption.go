@@ -177,12 +177,9 @@ func (keys Keys) Explain(tx *metadb.Tx, who origami.Caller, source *origami.Snap
 // ManagedKey reports whether a snapshot is encrypted with the key that EBS has
 // in every account, which no other account can use.
 func (s *Service) ManagedKey(tx *metadb.Tx, snap *origami.Snapshot) (bool, error) {
-	if snap.KMSKey == "" {
-		return false, nil
-	}
 	region, err := regionOfKey(snap.KMSKey)
 	if err != nil {
-		return false, err
+		return false, nil // not encrypted, or a copy that failed since no key has that name
 	}
 	k, err := tx.KMSKey(region, origami.KMSKeyID(snap.KMSKey[strings.LastIndexByte(snap.KMSKey, '/')+1:]))
 	if errors.Is(err, metadb.ErrNotFound) {

@@ -246,6 +246,8 @@ func TestCopyWithBadKeys(t *testing.T) {
 		}
 		if got := copied(t, i.a.Client, *do(t, i.a.CopySnapshot, s).SnapshotId); got.State != "error" || *got.StateMessage != tt.want {
 			t.Errorf("%s: the snapshot is %s: %v, want %s", tt.name, got.State, aws.ToString(got.StateMessage), tt.want)
+		} else if tt.key != "" { // which is none that EBS has for the account
+			do(t, i.a.ModifySnapshotAttribute, &ec2.ModifySnapshotAttributeInput{SnapshotId: got.SnapshotId, OperationType: "add", UserIds: []string{string(i.b.id)}})
 		}
 		got := settled(t, i.a.Client, *do(t, i.a.CopyImage, m).ImageId)
 		if got.State != "failed" || got.StateReason == nil || *got.StateReason.Code != "Client.InternalError" || !strings.Contains(*got.StateReason.Message, tt.want) {
