@@ -127,8 +127,9 @@ func (v *View) Find(id origami.ImageID) (*origami.Image, error) {
 	return v.find(v.who.Region, id)
 }
 
-// Missing lists those of some images that a list cannot show to the caller: they
-// do not exist, are gone, or are hidden from it.
+// Missing lists those of some images that a list by ID has to complain about to
+// the caller: they do not exist or are hidden from it. A deregistered image that
+// the caller still has to do with is not among them, though no list shows it.
 func (v *View) Missing(ids []string) ([]string, error) {
 	seen, err := v.tx.VisibleImages(v.who.Region, v.who.Account, ids)
 	if err != nil {
@@ -143,11 +144,35 @@ func (v *View) Missing(ids []string) ([]string, error) {
 				return nil, err
 			}
 		}
-		if hidden {
+		if !hidden {
+			continue
+		}
+		remembered, err := v.remembers(origami.ImageID(id))
+		if err != nil {
+			return nil, err
+		}
+		if !remembered {
 			missing = append(missing, id)
 		}
 	}
 	return missing, nil
+}
+
+// remembers reports whether an image is deregistered and its ID still means
+// something to the caller: it was its own not long ago, or it has instances of it.
+func (v *View) remembers(id origami.ImageID) (bool, error) {
+	img, err := v.tx.Image(v.who.Region, metadb.System, id)
+	if errors.Is(err, &origami.Error{Code: origami.CodeInvalidAMIIDNotFound}) {
+		return false, nil
+	}
+	if err != nil || img.State != origami.ImageDeregistered {
+		return false, err
+	}
+	if img.Owner == v.who.Account && v.now.Sub(img.Deregistered) < tombstoneLife {
+		return true, nil
+	}
+	users, err := v.tx.CountImageInstances(v.who.Region, id)
+	return slices.ContainsFunc(users, func(u metadb.ImageOf) bool { return u.Account == v.who.Account }), err
 }
 
 func (v *View) find(region origami.Region, id origami.ImageID) (*origami.Image, error) {

@@ -1,6 +1,7 @@
 package ec2server_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -238,6 +239,40 @@ func TestSmallSnapshot(t *testing.T) {
 	fails(t, i.a.RegisterImage, bootable("pending", snap), "IncorrectState", "Snapshot '"+snap+"' is not in the completed state.")
 }
 
+// TestDeregisteredByID asks for images that are gone: an account to whom they
+// still mean something gets an empty list, and others an error.
+//
+//origami:proves DescribeImages DeregisterImage S87
+func TestDeregisteredByID(t *testing.T) {
+	t.Parallel()
+	i := open(t)
+	id := i.a.registered(t, "gone")
+	i.a.succeed(t, "ModifyImageAttribute", url.Values{"ImageId": {id}, "LaunchPermission.Add.1.Group": {"all"}})
+	in := &ec2.DescribeImagesInput{ImageIds: []string{id}}
+	instance := i.b.launched(t, id)
+	do(t, i.a.DeregisterImage, &ec2.DeregisterImageInput{ImageId: &id})
+	c := i.account(i.iam, "carol")
+	empty := func(who *account) {
+		t.Helper()
+		if out := do(t, who.DescribeImages, in).Images; len(out) > 0 {
+			t.Errorf("got %+v, want nothing", out)
+		}
+	}
+	unknown := func(who *account) {
+		t.Helper()
+		fails(t, who.DescribeImages, in, "InvalidAMIID.NotFound", "The image id '["+id+"]' does not exist")
+	}
+	empty(i.a)
+	empty(i.b) // for its instance
+	unknown(c)
+	i.change(t, home, id, func(m *origami.Image) { m.Deregistered = clock.Add(-24 * time.Hour) })
+	unknown(i.a)
+	empty(i.b)
+	do(t, i.b.TerminateInstances, &ec2.TerminateInstancesInput{InstanceIds: []string{instance}})
+	reaches(t, i.b.Client, instance, "terminated")
+	unknown(i.b)
+}
+
 // TestVisibility checks who sees which image, by every way of asking.
 //
 //origami:proves DescribeImages S8 S14 S15 S16 S63 S65 S71 S73
@@ -285,6 +320,7 @@ func TestVisibility(t *testing.T) {
 		{"disabled", i.a, ec2.DescribeImagesInput{IncludeDisabled: p(true)}, "deprecated disabled private public shared"},
 		{"disabled", i.b, ec2.DescribeImagesInput{IncludeDisabled: p(true)}, "bob's public shared"},
 		{"disabled by ID", i.a, ec2.DescribeImagesInput{ImageIds: []string{ids["disabled"]}}, "disabled"},
+		{"gone by ID", i.a, ec2.DescribeImagesInput{ImageIds: []string{ids["gone"], ids["private"]}}, "private"},
 		{"ID twice", i.a, ec2.DescribeImagesInput{ImageIds: []string{ids["private"], ids["private"]}}, "private"},
 		{"ID and owner", i.a, ec2.DescribeImagesInput{ImageIds: []string{ids["private"]}, Owners: []string{b}}, ""},
 		{"name filter", i.b, ec2.DescribeImagesInput{Filters: []types.Filter{{Name: p("name"), Values: []string{"private"}}}}, ""},
@@ -320,7 +356,8 @@ func TestVisibility(t *testing.T) {
 		{"foreign", i.b, ec2.DescribeImagesInput{ImageIds: []string{ids["private"]}}, "InvalidAMIID.NotFound", "The image id '[" + ids["private"] + "]' does not exist"},
 		{"foreign disabled", i.b, ec2.DescribeImagesInput{ImageIds: []string{ids["disabled"]}}, "InvalidAMIID.NotFound", "The image id '[" + ids["disabled"] + "]' does not exist"},
 		{"other region", i.a, ec2.DescribeImagesInput{ImageIds: []string{ids["elsewhere"]}}, "InvalidAMIID.NotFound", "The image id '[" + ids["elsewhere"] + "]' does not exist"},
-		{"gone", i.a, ec2.DescribeImagesInput{ImageIds: []string{ids["gone"]}}, "InvalidAMIID.NotFound", "The image id '[" + ids["gone"] + "]' does not exist"},
+		{"gone", i.b, ec2.DescribeImagesInput{ImageIds: []string{ids["gone"]}}, "InvalidAMIID.NotFound", "The image id '[" + ids["gone"] + "]' does not exist"},
+		{"gone and unknown", i.a, ec2.DescribeImagesInput{ImageIds: []string{ids["gone"], "ami-01234567"}}, "InvalidAMIID.NotFound", "The image id '[ami-01234567]' does not exist"},
 		{"no ID is not every ID", i.a, ec2.DescribeImagesInput{ImageIds: []string{""}}, "InvalidAMIID.Malformed", `Invalid id: "" (expecting "ami-...")`},
 		{"no owner is not everybody", i.a, ec2.DescribeImagesInput{Owners: []string{""}}, "InvalidUserID.Malformed", `Invalid user id: ""`},
 		{"owner", i.a, ec2.DescribeImagesInput{Owners: []string{"alice"}}, "InvalidUserID.Malformed", `Invalid user id: "alice"`},
