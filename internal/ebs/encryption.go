@@ -224,12 +224,46 @@ func faultOf(err error) string {
 // about its key, FaultAccess or FaultState, or "" if it is about something else.
 func FaultOf(err error) string { return faultOf(err) }
 
-// Failure is what ends the task of something whose key is at fault: its owner
-// sees the message.
+// Failure is what ends the task of something whose key is at fault, or a request
+// that cannot do without the key: the owner sees the message.
 func Failure(fault string) error { return origami.Errorf(codeInvalidKMSKey, "%s", fault) }
 
-// codeInvalidKMSKey is the code of a Failure, which no request sees.
-const codeInvalidKMSKey origami.Code = "InvalidKMSKey"
+// keyFailure makes an error about a key a Failure, in EC2's words instead of
+// those of KMS, and leaves others alone.
+func keyFailure(err error) error {
+	if fault := faultOf(err); fault != "" {
+		return Failure(fault)
+	}
+	return err
+}
+
+const (
+	codeInvalidKMSKey origami.Code = "InvalidKMSKey.InvalidState" // of a Failure
+	codeKeyRevoked    origami.Code = "CustomerKeyHasBeenRevoked"
+)
+
+// MayOpen finds out whether a caller may have a volume attached: EBS decrypts
+// the volume's data key for the instance by a grant that the caller makes.
+// fault is FaultAccess or FaultState, or "" if nothing is wrong.
+func (s *Service) MayOpen(tx *metadb.Tx, who origami.Caller, v *origami.Volume) (fault string, err error) {
+	if v.KMSKey == "" {
+		return "", nil
+	}
+	err = s.mayUse(tx, who, v.KMSKey, "CreateGrant")
+	if fault = faultOf(err); fault != "" {
+		return fault, nil
+	}
+	return "", err
+}
+
+// CheckAttach refuses to attach a volume for a caller who may not open it.
+func (s *Service) CheckAttach(tx *metadb.Tx, who origami.Caller, v *origami.Volume) error {
+	fault, err := s.MayOpen(tx, who, v)
+	if fault != "" {
+		return origami.Errorf(codeKeyRevoked, "Volume %s cannot be attached. The encrypted volume was unable to access the KMS master key.", v.ID)
+	}
+	return err
+}
 
 // faultError is an error about a volume that will not be usable, whatever
 // becomes of its key.

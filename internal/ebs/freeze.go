@@ -50,7 +50,7 @@ func (s *Service) Freeze(ctx context.Context, region origami.Region, ids ...orig
 		f.layers[id] = 0
 		v, err := s.Open(ctx, region, id)
 		if err != nil {
-			return nil, err
+			return nil, keyFailure(err)
 		}
 		defer s.closeVolume(v)
 		vols, devs = append(vols, v), append(devs, v.Device)

@@ -20,6 +20,10 @@ import (
 // It may be run again at any point: the layer stays until the snapshot has its
 // root, and the store keeps what it already has.
 func (s *Service) runSnapshot(ctx context.Context, run *task.Run) error {
+	return keyFailure(s.takeSnapshot(ctx, run))
+}
+
+func (s *Service) takeSnapshot(ctx context.Context, run *task.Run) error {
 	id, region := origami.SnapshotID(run.Task.Resource), run.Task.Region
 	var snap *origami.Snapshot
 	err := s.db.View(ctx, func(tx *metadb.Tx) (err error) {

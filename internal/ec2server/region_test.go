@@ -42,6 +42,7 @@ import (
 	"origami/internal/kms"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
+	"origami/internal/policy"
 	"origami/internal/sdktest"
 	"origami/internal/sigv4"
 	"origami/internal/task"
@@ -116,7 +117,14 @@ func open(t *testing.T) *installation {
 	must(err)
 	top, err := keyfile.Open(filepath.Join(root, "root.key"))
 	must(err)
-	keys, err := kms.New(ctx, kms.Config{DB: db, Root: top, Regions: []origami.Region{home, abroad}, Log: log})
+	accounts := iam.New(db)
+	keys, err := kms.New(ctx, kms.Config{
+		DB: db, Root: top, Regions: []origami.Region{home, abroad}, Log: log,
+		Identity: func(tx *metadb.Tx, who origami.Caller, action, resource string, keys policy.Keys, own *policy.Document) (kms.Decision, error) {
+			d, err := accounts.Decide(tx, who, action, iam.Resource{ARN: resource, Keys: keys}, own)
+			return kms.Decision(d), err
+		},
+	})
 	must(err)
 	store, err := blockstore.Open(ctx, blockstore.Config{Bucket: bucket, Index: ebs.Index{DB: db}, Keys: ebs.Keys{DB: db, KMS: keys}, Logger: log})
 	must(err)
@@ -137,7 +145,6 @@ func open(t *testing.T) *installation {
 	background.Go(func() { _ = queue.Serve(ctx) })
 	background.Go(func() { _ = instances.Serve(ctx) })
 
-	accounts := iam.New(db)
 	door := httptest.NewServer(endpoint.New(endpoint.Config{
 		Credentials: credentials(accounts), Regions: []origami.Region{home, abroad}, Logger: log,
 		Services: map[string]endpoint.Service{"ec2": ec2server.New(ec2server.NewServer(ec2server.Config{

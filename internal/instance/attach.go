@@ -37,6 +37,9 @@ func (s *Service) AttachVolume(ctx context.Context, who origami.Caller, id origa
 		if a.Slot, err = s.checkAttach(tx, v, i, device); err != nil {
 			return err
 		}
+		if err := s.EBS.CheckAttach(tx, who, v); err != nil {
+			return err
+		}
 		if i.State == origami.InstanceStopped {
 			a.State = origami.Attached
 		}

@@ -29,6 +29,10 @@ var launching = []byte("launch")
 // its account may not have.
 var overQuota = []byte("volume-limit")
 
+// noKey is the payload of the start task of an instance whose starter may not
+// use the key of a volume.
+var noKey = []byte("no-key")
+
 // change applies f to each of the caller's instances in one transaction: all
 // change or none does. f refuses a state it cannot act on.
 func (s *Service) change(ctx context.Context, who origami.Caller, ids []origami.InstanceID, f func(*metadb.Tx, *origami.Instance) error) ([]Change, error) {
@@ -109,8 +113,31 @@ func (s *Service) Start(ctx context.Context, who origami.Caller, ids []origami.I
 				return err
 			}
 		}
-		return s.queue(tx, taskStart, i, nil)
+		how, err := s.startable(tx, who, i)
+		if err != nil {
+			return err
+		}
+		return s.queue(tx, taskStart, i, how)
 	})
+}
+
+// startable is the payload of the task that starts an instance: a start by who
+// may not use the key of an attached volume is accepted, and fails.
+func (s *Service) startable(tx *metadb.Tx, who origami.Caller, i *origami.Instance) ([]byte, error) {
+	vols, err := tx.VolumesOf(i.Region, i.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range vols {
+		fault, err := s.EBS.MayOpen(tx, who, v)
+		if err != nil {
+			return nil, err
+		}
+		if fault == ebs.FaultAccess {
+			return noKey, nil
+		}
+	}
+	return nil, nil
 }
 
 // wrongState is the refusal of an operation that the instance's state does not
@@ -134,6 +161,9 @@ func (s *Service) runStart(ctx context.Context, run *task.Run) error {
 	}
 	if bytes.Equal(run.Task.Payload, overQuota) {
 		return errors.New("volume limit exceeded")
+	}
+	if bytes.Equal(run.Task.Payload, noKey) {
+		return ebs.Failure(ebs.FaultAccess)
 	}
 	if s.running(m) == nil {
 		// What a run left that nobody saw end is not for this one.
