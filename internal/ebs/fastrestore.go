@@ -56,8 +56,14 @@ func (s *Service) EnableFastRestore(tx *metadb.Tx, who origami.Caller, id origam
 		return nil, err
 	}
 	for _, f := range others {
-		if f.Zone == zone && f.Owner != who.Account {
+		if f.Zone != zone || f.Owner == who.Account {
+			continue
+		}
+		if f.State != origami.FastRestoreDisabled {
 			return nil, origami.Errorf(origami.CodeIncorrectState, "Fast snapshot restore of '%s' in %s is enabled by another account.", id, zone)
+		}
+		if err := tx.DeleteFastRestore(f); err != nil { // it is over, and in the way
+			return nil, err
 		}
 	}
 	f := &origami.FastRestore{

@@ -275,7 +275,11 @@ func (s *Service) runUpload(ctx context.Context, run *task.Run) error {
 	if err != nil {
 		return err
 	}
-	// The log may have been opened before the snapshot was declared complete.
+	// The log may have been opened before the snapshot was declared complete, and
+	// who declared it may not have learned that it is.
+	u.mu.Lock()
+	u.ended = true
+	u.mu.Unlock()
 	var up *origami.SnapshotUpload
 	err = s.db.View(ctx, func(tx *metadb.Tx) error {
 		snap, err := tx.Snapshot(region, metadb.System, id)

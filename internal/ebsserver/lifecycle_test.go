@@ -523,6 +523,14 @@ func TestFastRestores(t *testing.T) {
 		t.Errorf("disabled: %+v", off)
 	}
 	await(t, "fast restore is disabled", func() bool { return state(zones[0]).State == ec2types.FastSnapshotRestoreStateCodeDisabled })
+	// Another account can have what is over, and not what is enabled.
+	do(t, c.ModifySnapshotAttribute, &ec2.ModifySnapshotAttributeInput{SnapshotId: id,
+		CreateVolumePermission: &ec2types.CreateVolumePermissionModifications{Add: []ec2types.CreateVolumePermission{{UserId: p(string(i.b.id))}}}})
+	theirs := do(t, i.b.ec2(home).EnableFastSnapshotRestores, &ec2.EnableFastSnapshotRestoresInput{SourceSnapshotIds: []string{*id}, AvailabilityZones: zones})
+	if len(theirs.Successful) != 1 || *theirs.Successful[0].OwnerId != string(i.b.id) || *theirs.Successful[0].AvailabilityZone != zones[0] ||
+		len(theirs.Unsuccessful) != 1 {
+		t.Errorf("enabled by another: %+v", theirs)
+	}
 	do(t, c.DeleteSnapshot, &ec2.DeleteSnapshotInput{SnapshotId: id})
 	if s := state(zones[1]); s.SnapshotId != nil {
 		t.Errorf("of the deleted snapshot: %+v", s)
