@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,6 +165,42 @@ func TestEgressHangs(t *testing.T) {
 		}
 	}()
 	<-began
+	n.Close()
+}
+
+// A guest that dials into the void by the hundred leaves attempts for the others.
+func TestEgressFlood(t *testing.T) {
+	t.Parallel()
+	var greedyDials atomic.Int64
+	begun := make(chan struct{})
+	n := newNetwork(t, func(c *vnet.Config) {
+		c.Egress.Dial = func(ctx context.Context, _, address string) (net.Conn, error) {
+			if address == "198.51.100.8:80" {
+				close(begun)
+			} else {
+				greedyDials.Add(1)
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	})
+	greedy, at := newBooted(t, n, 10)
+	void, gateway := netip.MustParseAddrPort("198.51.100.7:80"), net.HardwareAddr{0xfe, 0, 10, 7, 0, 1}
+	for port := range uint16(300) {
+		syn := udpFrame(greedy.mac, gateway, netip.AddrPortFrom(greedy.ip, 1024+port), void, make([]byte, 12))
+		syn[14+9], syn[14+20+12], syn[14+20+13] = 6, 5<<4, 2
+		at.Inject(syn)
+	}
+	modest, _ := newBooted(t, n, 11)
+	go func() {
+		if c, err := modest.dialFor("198.51.100.8:80", patience); err == nil {
+			c.Close()
+		}
+	}()
+	<-begun
+	if got := greedyDials.Load(); got == 0 || got > 64 {
+		t.Errorf("a guest has %d of 256 attempts, want a quarter at most", got)
+	}
 	n.Close()
 }
 

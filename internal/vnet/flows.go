@@ -8,7 +8,7 @@ import (
 const defaultMaxFlows = 4096
 
 // flows counts what guests have open at the gateway: connections and UDP
-// exchanges, in and out. It bounds them for the network, and for one guest to
+// exchanges, in and out, or the attempts to make some. It bounds them for the network, and for one guest to
 // a quarter of that, so that no guest can starve the others; and it ends what
 // a guest has open when it goes, so that nothing of it meets the next owner of
 // its address.

@@ -50,13 +50,14 @@ func (n *Network) forwardTCP(r *tcp.ForwarderRequest) {
 	dst := netip.AddrPortFrom(addr(id.LocalAddress), id.LocalPort)
 	ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
 	defer cancel()
-	// The attempt counts as a flow, so that one guest cannot use up all the
-	// attempts by dialing into the void.
-	attempt := n.flows.open(guest, cancel)
-	if attempt == nil || !n.permitted(dst) {
-		if attempt != nil {
-			attempt.done()
-		}
+	// Nobody can use up all the attempts by dialing into the void.
+	attempt := n.dials.open(guest, cancel)
+	if attempt == nil {
+		r.Complete(true)
+		return
+	}
+	if !n.permitted(dst) {
+		attempt.done()
 		r.Complete(true)
 		return
 	}

@@ -52,6 +52,7 @@ type Network struct {
 	stack *stack.Stack
 	link  *link
 	flows *flows
+	dials *flows // connections to the outside that are being made
 
 	ctx    context.Context // ends at Close
 	cancel context.CancelFunc
@@ -82,6 +83,7 @@ func New(c Config) (*Network, error) {
 		egress:    c.Egress,
 		log:       c.Logger.With("subnet", c.Subnet.String()),
 		flows:     newFlows(c.Egress.MaxFlows),
+		dials:     newFlows(min(maxHalfOpen, c.Egress.MaxFlows)),
 		ctx:       ctx,
 		cancel:    cancel,
 		byMAC:     make(map[mac]*port),
@@ -191,6 +193,7 @@ func (n *Network) Close() error {
 		n.detach(p)
 	}
 	n.flows.abortAll()
+	n.dials.abortAll()
 	n.wg.Wait()
 	if n.stack != nil {
 		n.stack.Destroy()

@@ -132,6 +132,7 @@ func (n *Network) addPort(p *port) error {
 	err := n.checkPort(p)
 	if err == nil {
 		n.flows.admit(p.ip)
+		n.dials.admit(p.ip)
 		n.byIP[p.ip], n.byMAC[p.mac] = p, p
 		if p.hostname != "" {
 			n.byName[p.hostname] = p
@@ -167,6 +168,7 @@ func (n *Network) checkPort(p *port) error {
 // nothing is left that could reach their next owner.
 func (n *Network) removePort(p *port) {
 	n.flows.expel(p.ip)
+	n.dials.expel(p.ip)
 	n.removeNeighbor(p)
 	n.mu.Lock()
 	defer n.mu.Unlock()
