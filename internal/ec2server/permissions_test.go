@@ -275,7 +275,7 @@ func TestPolicies(t *testing.T) {
 func TestDenial(t *testing.T) {
 	t.Parallel()
 	i := open(t)
-	u := i.a.user(t, "alice", `{"Effect":"Deny","Action":"ec2:DeleteVolume","Resource":"*"}`)
+	u := i.a.user(t, "alice", `{"Sid":"Keep","Effect":"Deny","Action":"ec2:DeleteVolume","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":false}}}`)
 	_, answer := u.send(t, home, url.Values{"Action": {"DeleteVolume"}, "VolumeId": {"vol-12345678"}})
 	m := regexp.MustCompile(`<Message>(.*) Encoded authorization failure message: ([A-Za-z0-9_-]+)</Message>`).FindStringSubmatch(answer)
 	if m == nil {
@@ -288,7 +288,9 @@ func TestDenial(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", m[1], want)
 	}
 	text, err := i.iam.Decode(t.Context(), i.a.id, m[2])
-	for _, want := range []string{`"explicitDeny":true`, `"action":"ec2:DeleteVolume"`, `"resource":"` + resource + `"`, `"arn":"` + arn + `"`, `"name":"alice"`, `{"key":"ec2:region","values":{"items":[{"value":"eu-west-1"}]}}`} {
+	for _, want := range []string{`"explicitDeny":true`, `"matchedStatements":{"items":[{"statementId":"Keep","effect":"DENY","principals":{"items":[{"value":"AIDA`,
+		`"principalGroups":{"items":[]},"actions":{"items":[{"value":"ec2:DeleteVolume"}]},"resources":{"items":[{"value":"*"}]},` +
+			`"conditions":{"items":[{"key":"aws:SecureTransport","values":{"items":[{"value":"false"}]}}]}}]}`, `"action":"ec2:DeleteVolume"`, `"resource":"` + resource + `"`, `"arn":"` + arn + `"`, `"name":"alice"`, `{"key":"ec2:region","values":{"items":[{"value":"eu-west-1"}]}}`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("got %s, %v, want it with %s", text, err, want)
 		}

@@ -46,8 +46,7 @@ func (s *Service) Authorize(ctx context.Context, who origami.Caller, action stri
 	if len(resources) == 0 {
 		resources = []Resource{{ARN: "*"}}
 	}
-	var refused *policy.Request
-	var explicit bool
+	var refused *refusal
 	err := s.db.View(ctx, func(tx *metadb.Tx) error {
 		p, err := load(tx, who)
 		if errors.Is(err, errGone) {
@@ -63,14 +62,14 @@ func (s *Service) Authorize(ctx context.Context, who origami.Caller, action stri
 			}
 			allowed, denied := p.allows(request)
 			if !allowed {
-				refused, explicit = request, denied
+				refused = &refusal{who, request, denied, p.policies.Denials(request)}
 				return denial(who, action, r, denied, p.policies.Blame(request))
 			}
 		}
 		return nil
 	})
 	if refused != nil && service == "ec2" {
-		return s.sealed(ctx, who, err, refused, explicit)
+		return s.sealed(ctx, err, refused)
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"origami"
 	"origami/internal/metadb"
@@ -43,31 +44,47 @@ type message struct {
 	} `json:"context"`
 }
 
+// statement is a statement that denied, in the form of AWS.
+type statement struct {
+	ID              string `json:"statementId"`
+	Effect          string `json:"effect"`
+	Principals      items  `json:"principals"`
+	PrincipalGroups items  `json:"principalGroups"`
+	Actions         items  `json:"actions"`
+	Resources       items  `json:"resources"`
+	Conditions      items  `json:"conditions"`
+}
+
+// refusal is a request that was denied.
+type refusal struct {
+	who        origami.Caller
+	request    *policy.Request
+	explicit   bool
+	statements []policy.Statement // that deny it
+}
+
 type items struct {
 	Items []any `json:"items"`
 }
 
 // sealed adds the reason of a denial to its error, readable only for who may
 // have it decoded in the same account.
-func (s *Service) sealed(ctx context.Context, who origami.Caller, err error, r *policy.Request, explicit bool) error {
+func (s *Service) sealed(ctx context.Context, err error, refused *refusal) error {
 	var e *origami.Error
 	if !errors.As(err, &e) {
 		return err
 	}
+	who, r := refused.who, refused.request
 	var m message
-	m.ExplicitDeny = explicit
-	m.Matched.Items, m.Failures.Items, m.Context.Conditions.Items = []any{}, []any{}, []any{}
+	m.ExplicitDeny = refused.explicit
+	m.Matched, m.Failures, m.Context.Conditions = refused.matched(), itemsOf(), itemsOf()
 	m.Context.Principal.ID, m.Context.Principal.ARN = who.UserID, who.ARN
 	if name := r.Keys["aws:username"]; len(name) == 1 {
 		m.Context.Principal.Name = name[0]
 	}
 	m.Context.Action, m.Context.Resource = r.Action, r.Resource
 	for _, k := range slices.Sorted(maps.Keys(r.Keys)) {
-		var values []any
-		for _, v := range r.Keys[k] {
-			values = append(values, map[string]string{"value": v})
-		}
-		condition := map[string]any{"key": k, "values": items{values}}
+		condition := map[string]any{"key": k, "values": itemsOf(r.Keys[k]...)}
 		if len(m.Context.Conditions.Items) < maxMessageKeys {
 			m.Context.Conditions.Items = append(m.Context.Conditions.Items, condition)
 		}
@@ -76,8 +93,8 @@ func (s *Service) sealed(ctx context.Context, who origami.Caller, err error, r *
 	if jerr != nil {
 		return jerr
 	}
-	if len(text) > maxMessage { // long values: leave the conditions out
-		m.Context.Conditions.Items = []any{}
+	if len(text) > maxMessage { // long values: leave the statements and the conditions out
+		m.Matched, m.Context.Conditions = itemsOf(), itemsOf()
 		if text, jerr = json.Marshal(m); jerr != nil {
 			return jerr
 		}
@@ -91,6 +108,32 @@ func (s *Service) sealed(ctx context.Context, who origami.Caller, err error, r *
 	box := aead.Seal(nonce, nonce, text, []byte(who.Account))
 	e.Message += ". Encoded authorization failure message: " + base64.RawURLEncoding.EncodeToString(box)
 	return e
+}
+
+// matched are the statements that denied.
+func (r *refusal) matched() items {
+	out := itemsOf()
+	principal, _, _ := strings.Cut(r.who.UserID, ":")
+	for _, s := range r.statements {
+		conditions := itemsOf()
+		for _, c := range s.Conditions {
+			conditions.Items = append(conditions.Items, map[string]any{"key": c.Key, "values": itemsOf(c.Values...)})
+		}
+		out.Items = append(out.Items, statement{
+			ID: s.ID, Effect: "DENY", Principals: itemsOf(principal), PrincipalGroups: itemsOf(),
+			Actions: itemsOf(s.Actions...), Resources: itemsOf(s.Resources...), Conditions: conditions,
+		})
+	}
+	return out
+}
+
+// itemsOf are values, each in the form of AWS.
+func itemsOf(values ...string) items {
+	out := items{[]any{}}
+	for _, v := range values {
+		out.Items = append(out.Items, map[string]string{"value": v})
+	}
+	return out
 }
 
 // Decode opens the message of a denial in the caller's account.

@@ -9,6 +9,7 @@ type Document struct {
 	version    string
 	statements []statement
 	ids        map[string]string // see Bound
+	text       string            // as it was parsed
 }
 
 // Bound is the document with ARNs of its principals bound to the unique IDs of
@@ -16,7 +17,7 @@ type Document struct {
 // bound names whoever has the ID and nobody else, so that a user or role who
 // takes the name of one that is gone is not let in.
 func (d *Document) Bound(ids map[string]string) *Document {
-	return &Document{d.version, d.statements, ids}
+	return &Document{d.version, d.statements, ids, d.text}
 }
 
 // statement is one rule.
@@ -44,7 +45,7 @@ func Parse(text string, kind Kind) (*Document, error) {
 	if root.kind != object {
 		return nil, malformed(reasonSyntax)
 	}
-	d := &Document{version: "2008-10-17"}
+	d := &Document{version: "2008-10-17", text: text}
 	var list []node
 	for i, name := range root.names {
 		v := root.members[i]
