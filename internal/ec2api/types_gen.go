@@ -2917,9 +2917,9 @@ type ImageAncestryEntry struct {
 type ImageCriterion struct {
 	CreationDateCondition    *CreationDateCondition    `xml:"creationDateCondition"`
 	DeprecationTimeCondition *DeprecationTimeCondition `xml:"deprecationTimeCondition"`
-	ImageNames               []string                  `xml:"imageNameSet>item"`
-	ImageProviders           []string                  `xml:"imageProviderSet>item"`
-	MarketplaceProductCodes  []string                  `xml:"marketplaceProductCodeSet>item"`
+	ImageNames               []string                  `xml:"imageNameSet>item" nil:"omit"`
+	ImageProviders           []string                  `xml:"imageProviderSet>item" nil:"omit"`
+	MarketplaceProductCodes  []string                  `xml:"marketplaceProductCodeSet>item" nil:"omit"`
 }
 
 // ImageCriterionRequest is the structure of that name.

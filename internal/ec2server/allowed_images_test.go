@@ -61,6 +61,9 @@ func TestAllowedImages(t *testing.T) {
 		CreationDateCondition:    &types.CreationDateCondition{MaximumDaysSinceCreated: p(int32(10))},
 		DeprecationTimeCondition: &types.DeprecationTimeCondition{MaximumDaysSinceDeprecated: p(int32(0))}}
 	settings(ec2.GetAllowedImagesSettingsOutput{State: p("disabled"), ImageCriteria: []types.ImageCriterion{wire}})
+	if text := mustAnswer(t, i.b, form("GetAllowedImagesSettings")); strings.Contains(text, "marketplaceProductCodeSet") {
+		t.Errorf("got %s, with a member that the criterion was not given", text)
+	}
 	sees(bad, seesPublic)
 
 	same(t, do(t, i.b.EnableAllowedImagesSettings, &ec2.EnableAllowedImagesSettingsInput{AllowedImagesSettingsState: "audit-mode"}),

@@ -2,6 +2,7 @@ package ec2server
 
 import (
 	"context"
+	"time"
 
 	"origami"
 	"origami/internal/ami"
@@ -112,6 +113,15 @@ func (l *launchImages) of(i *origami.Instance) instanceImage {
 	return instanceImage{i, img, l.view}
 }
 
+// formatSeconds writes a time to the second, as this operation does, and the zero
+// time as "".
+func formatSeconds(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
 func wireInstanceImage(i instanceImage, tags origami.Tags) ec2api.InstanceImageMetadata {
 	out := ec2api.InstanceImageMetadata{
 		AvailabilityZone: text(i.Zone), InstanceId: text(i.ID), InstanceType: text(i.Type), LaunchTime: ptr(i.Launched),
@@ -127,7 +137,7 @@ func wireInstanceImage(i instanceImage, tags origami.Tags) ec2api.InstanceImageM
 		state = origami.ImageDeregistered
 	}
 	out.ImageMetadata = &ec2api.ImageMetadata{
-		CreationDate: text(formatTime(img.Created)), DeprecationTime: text(formatTime(img.DeprecationTime)),
+		CreationDate: text(formatSeconds(img.Created)), DeprecationTime: text(formatSeconds(img.DeprecationTime)),
 		ImageAllowed: i.view.ImageAllowed(img), ImageId: text(img.ID), ImageOwnerAlias: text(i.view.Alias(img)),
 		IsPublic: ptr(img.Public), Name: text(img.Name), OwnerId: text(img.Owner), State: text(state),
 	}

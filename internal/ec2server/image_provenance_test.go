@@ -309,7 +309,7 @@ func TestDescribeInstanceImageMetadata(t *testing.T) {
 			State: &types.InstanceState{Name: "running", Code: p(int32(16))},
 			ImageMetadata: &types.ImageMetadata{
 				ImageId: &image, Name: &name, OwnerId: p(string(i.a.id)), ImageOwnerAlias: p("aws-marketplace"), State: state,
-				CreationDate: p("2024-05-01T12:00:00.000Z"), IsPublic: p(false), ImageAllowed: allowed,
+				CreationDate: p("2024-05-01T12:00:00Z"), IsPublic: p(false), ImageAllowed: allowed,
 			},
 		}
 	}
