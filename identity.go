@@ -109,7 +109,12 @@ type Session struct {
 	Policies  []string // documents that limit a role's session
 	Created   time.Time
 	Expires   time.Time
-	Instance  *InstanceSource // that a role's session was made for, or nil
+
+	Tags           Tags     // of a role's session, beside those of the role
+	Transitive     []string // keys of Tags that sessions made by this one inherit
+	SourceIdentity string   // of a role's session, or ""
+
+	Instance *InstanceSource // that a role's session was made for, or nil
 }
 
 // InstanceSource is the instance that the credentials of a session were handed

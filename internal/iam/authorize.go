@@ -230,7 +230,7 @@ func (p *principal) request(tx *metadb.Tx, action string, r Resource) (*policy.R
 			kind = "User"
 			keys.Set("aws:username", i.Name)
 		}
-		for k, v := range i.Tags {
+		for k, v := range principalTags(i, p.session) {
 			keys.Set("aws:PrincipalTag/"+k, v)
 		}
 	}
@@ -252,6 +252,9 @@ func (p *principal) request(tx *metadb.Tx, action string, r Resource) (*policy.R
 	if p.session != nil {
 		keys.Set("aws:TokenIssueTime", p.session.Created.UTC().Format(time.RFC3339))
 		keys.Set("aws:MultiFactorAuthPresent", "false")
+		if p.session.SourceIdentity != "" {
+			keys.Set("aws:SourceIdentity", p.session.SourceIdentity)
+		}
 		if i := p.session.Instance; i != nil {
 			keys.Set("ec2:SourceInstanceARN", i.ARN)
 			keys.Set("ec2:RoleDelivery", i.Delivery)

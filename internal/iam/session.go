@@ -31,6 +31,7 @@ type Temporary struct {
 	AccessKey, Secret, Token string
 	Expires                  time.Time
 	ARN, UserID              string // of the principal that they are of
+	SourceIdentity           string // of a role's session, or ""
 }
 
 // AssumeSpec is a wish to assume a role.
@@ -41,6 +42,10 @@ type AssumeSpec struct {
 	Policy     string   // document that limits the session, or ""
 	Managed    []string // ARNs of managed policies that do
 	Duration   time.Duration
+
+	Tags           []SessionTag
+	Transitive     []string // keys of Tags that sessions made by this one inherit
+	SourceIdentity string   // who is behind the session, or ""
 }
 
 // AssumeRole makes credentials of a session of a role. The trust policy of the
@@ -53,11 +58,7 @@ func (s *Service) AssumeRole(ctx context.Context, who origami.Caller, spec Assum
 	if who.ARN == RootARN(who.Account) {
 		return Temporary{}, origami.Errorf(codeAccessDenied, "Roles may not be assumed by root accounts.")
 	}
-	if len(spec.Session) < 2 {
-		return Temporary{}, origami.Errorf(codeValidation, "1 validation error detected: Value at 'roleSessionName' failed to satisfy constraint: "+
-			"Member must have length greater than or equal to 2")
-	}
-	if err := checkEntityName("roleSessionName", spec.Session, 64); err != nil {
+	if err := checkSessionName("roleSessionName", spec.Session); err != nil {
 		return Temporary{}, err
 	}
 	var limits []string
@@ -80,7 +81,11 @@ func (s *Service) AssumeRole(ctx context.Context, who origami.Caller, spec Assum
 		if err != nil {
 			return err
 		}
-		role, err := assumable(tx, p, spec)
+		marks, err := spec.marks(p.session)
+		if err != nil {
+			return err
+		}
+		role, err := assumable(tx, p, spec, marks)
 		if err != nil {
 			return err
 		}
@@ -93,7 +98,9 @@ func (s *Service) AssumeRole(ctx context.Context, who origami.Caller, spec Assum
 		}
 		out, err = newSession(tx, origami.Session{
 			Account: role.Account, Identity: role.ID, Name: spec.Session, Policies: limits,
+			Tags: marks.tags, Transitive: marks.transitive, SourceIdentity: marks.source,
 		}, spec.Duration)
+		out.SourceIdentity = marks.source
 		out.ARN, out.UserID = sessionARN(role.Account, role.Name, spec.Session), role.ID+":"+spec.Session
 		return err
 	})
@@ -116,22 +123,26 @@ func managedLimits(tx *metadb.Tx, account origami.AccountID, limits, arns []stri
 	return limits, nil
 }
 
-// assumable finds the role and checks that p may assume it. To a caller who may
-// not, a role that does not exist looks like one that does.
-func assumable(tx *metadb.Tx, p *principal, spec AssumeSpec) (*origami.Identity, error) {
+// assumable finds the role and checks that p may assume it in a session with
+// those marks. To a caller who may not, a role that does not exist looks like one
+// that does.
+func assumable(tx *metadb.Tx, p *principal, spec AssumeSpec, marks sessionMarks) (*origami.Identity, error) {
 	resource := Resource{ARN: spec.Role, Keys: policy.Keys{}}
 	resource.Keys.Set("sts:RoleSessionName", spec.Session)
 	if spec.ExternalID != "" {
 		resource.Keys.Set("sts:ExternalId", spec.ExternalID)
 	}
-	denied := origami.Errorf(codeAccessDenied, "User: %s is not authorized to perform: sts:AssumeRole on resource: %.2048s", p.who.ARN, spec.Role)
+	marks.conditions(resource.Keys, spec.Tags)
+	denied := func(action string) error {
+		return origami.Errorf(codeAccessDenied, "User: %s is not authorized to perform: %s on resource: %.2048s", p.who.ARN, action, spec.Role)
+	}
 	part := strings.SplitN(spec.Role, ":", 6)
 	if len(part) != 6 || part[2] != "iam" || !strings.HasPrefix(part[5], "role/") {
 		return nil, origami.Errorf(codeValidation, "%.2048s is invalid", spec.Role)
 	}
 	role, err := tx.Identity(origami.AccountID(part[4]), origami.KindRole, part[5][strings.LastIndexByte(part[5], '/')+1:])
 	if errors.Is(err, metadb.ErrNotFound) || err == nil && role.ARN() != spec.Role {
-		return nil, denied
+		return nil, denied("sts:AssumeRole")
 	}
 	if err != nil {
 		return nil, err
@@ -143,29 +154,36 @@ func assumable(tx *metadb.Tx, p *principal, spec AssumeSpec) (*origami.Identity,
 	if err != nil {
 		return nil, err
 	}
-	r, err := p.request(tx, "sts:AssumeRole", resource)
-	if err != nil {
-		return nil, err
+	for _, action := range marks.actions() {
+		r, err := p.request(tx, action, resource)
+		if err != nil {
+			return nil, err
+		}
+		if !p.trusted(trust, r, role.Account == p.who.Account) {
+			return nil, denied(action)
+		}
 	}
+	return role, nil
+}
+
+// trusted reports whether a principal may do something to a role that trust
+// says who may do it to. The trust policy decides, alone if it names the
+// principal in its account, which same says the role is of.
+func (p *principal) trusted(trust *policy.Document, r *policy.Request, same bool) bool {
 	effect := trust.Evaluate(r)
 	own := p.policies
-	same := role.Account == p.who.Account
-	// The trust policy decides, alone if it names the caller in its account.
 	allowed, explicit := own.Decide(r)
 	switch {
 	case effect == policy.Silent || effect == policy.Deny || explicit:
-		return nil, denied
+		return false
 	case same && effect >= policy.AllowRole:
 		own.Identity = []*policy.Document{everything}
 		if effect == policy.Allow {
-			return role, nil
+			return true
 		}
 		allowed, _ = own.Decide(r)
 	}
-	if !allowed {
-		return nil, denied
-	}
-	return role, nil
+	return allowed
 }
 
 // everything allows all.
@@ -178,14 +196,26 @@ var everything = func() *policy.Document {
 }()
 
 func checkDuration(role *origami.Identity, source *origami.Session, d time.Duration) error {
+	if err := checkSeconds(d, maxMaxSessionHours*time.Hour); err != nil {
+		return err
+	}
 	switch {
-	case d < minSession || d > maxMaxSessionHours*time.Hour:
-		return origami.Errorf(codeValidation, "1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint: "+
-			"Member must have value between 900 and 43200", int(d.Seconds()))
 	case source != nil && source.Name != "" && d > maxChained:
 		return origami.Errorf(codeValidation, "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
 	case d > role.MaxSession:
 		return origami.Errorf(codeValidation, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	return nil
+}
+
+// checkSeconds checks how long a session is to be.
+func checkSeconds(d, most time.Duration) error {
+	const text = "1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint: Member must have value "
+	switch {
+	case d < minSession:
+		return origami.Errorf(codeValidation, text+"greater than or equal to %d", int(d.Seconds()), int(minSession.Seconds()))
+	case d > most:
+		return origami.Errorf(codeValidation, text+"less than or equal to %d", int(d.Seconds()), int(most.Seconds()))
 	}
 	return nil
 }
@@ -198,9 +228,8 @@ func (s *Service) SessionOf(ctx context.Context, who origami.Caller, d time.Dura
 	if d == 0 {
 		d = defaultUser
 	}
-	if d < minSession || d > maxUserSession {
-		return Temporary{}, origami.Errorf(codeValidation, "1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy "+
-			"constraint: Member must have value between 900 and 129600", int(d.Seconds()))
+	if err := checkSeconds(d, maxUserSession); err != nil {
+		return Temporary{}, err
 	}
 	if root {
 		d = min(d, maxRootSession)

@@ -26,17 +26,16 @@ func (h *Handler) getCallerIdentity(_ context.Context, who origami.Caller, _ *ge
 
 type assumeRoleInput struct {
 	RoleARN         *string     `query:"RoleArn" valid:"required,min=20,max=2048"`
-	RoleSessionName *string     `query:"RoleSessionName" valid:"required,min=2,max=64"`
+	RoleSessionName *string     `query:"RoleSessionName" valid:"required"`
 	PolicyARNs      []policyARN `query:"PolicyArns" valid:"items=10"`
 	Policy          *string     `query:"Policy"`
-	DurationSeconds *int32      `query:"DurationSeconds" valid:"min=900,max=43200"`
+	DurationSeconds *int32      `query:"DurationSeconds"`
 	ExternalID      *string     `query:"ExternalId" valid:"min=2,max=1224"`
 
-	// What AWS has and nothing here acts upon.
-	Tags              []tag    `query:"Tags"`
-	TransitiveTagKeys []string `query:"TransitiveTagKeys"`
-	SerialNumber      *string  `query:"SerialNumber"`
-	TokenCode         *string  `query:"TokenCode"`
+	Tags              []tag    `query:"Tags" valid:"items=50"`
+	TransitiveTagKeys []string `query:"TransitiveTagKeys" valid:"items=50"`
+	SerialNumber      *string  `query:"SerialNumber" valid:"min=9,max=256"`
+	TokenCode         *string  `query:"TokenCode" valid:"min=6,max=6"`
 	SourceIdentity    *string  `query:"SourceIdentity"`
 }
 
@@ -53,6 +52,7 @@ type assumeRoleOutput struct {
 	Credentials      *credentials     `xml:"Credentials"`
 	AssumedRoleUser  *assumedRoleUser `xml:"AssumedRoleUser"`
 	PackedPolicySize *int32           `xml:"PackedPolicySize"`
+	SourceIdentity   *string          `xml:"SourceIdentity"`
 }
 
 type credentials struct {
@@ -71,23 +71,50 @@ func wireCredentials(t iam.Temporary) *credentials {
 	return &credentials{AccessKeyID: &t.AccessKey, SecretAccessKey: &t.Secret, SessionToken: &t.Token, Expiration: &t.Expires}
 }
 
-// maxPacked is what policies of a session may weigh together, in characters.
+// maxPacked is what the policy and the tags of a session may weigh, in
+// characters, as PackedPolicySize counts.
 const maxPacked = 2048
+
+// packed is the part of maxPacked that a session takes, in percent, or nil if it
+// has neither policies nor tags.
+func packed(spec iam.AssumeSpec) *int32 {
+	if spec.Policy == "" && len(spec.Managed) == 0 && len(spec.Tags) == 0 {
+		return nil
+	}
+	weight := len(spec.Policy)
+	for _, arn := range spec.Managed {
+		weight += len(arn)
+	}
+	for _, t := range spec.Tags {
+		weight += len(t.Key) + len(t.Value)
+	}
+	return new(min(int32(weight*100/maxPacked), 100))
+}
+
+// checkMFA refuses a second factor: no user has a device.
+func checkMFA(serial, code *string) error {
+	switch {
+	case serial == nil && code == nil:
+		return nil
+	case serial == nil || code == nil:
+		return origami.Errorf("AccessDenied", "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.")
+	}
+	return origami.Errorf("AccessDenied", "MultiFactorAuthentication failed, unable to validate MFA code.  "+
+		"Please verify your MFA serial number is valid and associated with this user.")
+}
 
 // assumeRole makes credentials of a session of a role. Its permission is part
 // of the question who may assume the role.
 func (h *Handler) assumeRole(ctx context.Context, who origami.Caller, in *assumeRoleInput) (*assumeRoleOutput, error) {
-	for name, given := range map[string]bool{
-		"Tags": len(in.Tags) > 0, "TransitiveTagKeys": len(in.TransitiveTagKeys) > 0, "SerialNumber": in.SerialNumber != nil,
-		"TokenCode": in.TokenCode != nil, "SourceIdentity": in.SourceIdentity != nil,
-	} {
-		if given {
-			return nil, unsupported(name)
-		}
+	if err := checkMFA(in.SerialNumber, in.TokenCode); err != nil {
+		return nil, err
 	}
 	spec := iam.AssumeSpec{
 		Role: *in.RoleARN, Session: *in.RoleSessionName, ExternalID: optional.Value(in.ExternalID), Policy: optional.Value(in.Policy),
-		Duration: time.Duration(optional.Value(in.DurationSeconds)) * time.Second,
+		Duration: seconds(in.DurationSeconds), Transitive: in.TransitiveTagKeys, SourceIdentity: optional.Value(in.SourceIdentity),
+	}
+	for _, t := range in.Tags {
+		spec.Tags = append(spec.Tags, iam.SessionTag{Key: *t.Key, Value: optional.Value(t.Value)})
 	}
 	for _, p := range in.PolicyARNs {
 		spec.Managed = append(spec.Managed, optional.Value(p.ARN))
@@ -97,21 +124,28 @@ func (h *Handler) assumeRole(ctx context.Context, who origami.Caller, in *assume
 		return nil, err
 	}
 	out := &assumeRoleOutput{Credentials: wireCredentials(made), AssumedRoleUser: &assumedRoleUser{AssumedRoleID: &made.UserID, ARN: &made.ARN}}
-	if spec.Policy != "" {
-		percent := int32(len(spec.Policy) * 100 / maxPacked)
-		out.PackedPolicySize = &percent
+	if made.SourceIdentity != "" {
+		out.SourceIdentity = &made.SourceIdentity
 	}
+	out.PackedPolicySize = packed(spec)
 	return out, nil
 }
 
-func unsupported(parameter string) error {
-	return origami.Errorf(origami.CodeUnsupportedOperation, "The parameter %s is not supported by this service.", parameter)
+// seconds is a duration, or 0 for the usual one.
+func seconds(n *int32) time.Duration {
+	switch {
+	case n == nil:
+		return 0
+	case *n == 0:
+		return -1 // less than a second: too short
+	}
+	return time.Duration(*n) * time.Second
 }
 
 type getSessionTokenInput struct {
-	DurationSeconds *int32  `query:"DurationSeconds" valid:"min=900,max=129600"`
-	SerialNumber    *string `query:"SerialNumber"`
-	TokenCode       *string `query:"TokenCode"`
+	DurationSeconds *int32  `query:"DurationSeconds"`
+	SerialNumber    *string `query:"SerialNumber" valid:"min=9,max=256"`
+	TokenCode       *string `query:"TokenCode" valid:"min=6,max=6"`
 }
 
 type getSessionTokenOutput struct {
@@ -121,10 +155,10 @@ type getSessionTokenOutput struct {
 // getSessionToken needs no permission: the session may do no more than who
 // asks for it.
 func (h *Handler) getSessionToken(ctx context.Context, who origami.Caller, in *getSessionTokenInput) (*getSessionTokenOutput, error) {
-	if in.SerialNumber != nil || in.TokenCode != nil {
-		return nil, unsupported("SerialNumber")
+	if err := checkMFA(in.SerialNumber, in.TokenCode); err != nil {
+		return nil, err
 	}
-	made, err := h.Accounts.SessionOf(ctx, who, time.Duration(optional.Value(in.DurationSeconds))*time.Second)
+	made, err := h.Accounts.SessionOf(ctx, who, seconds(in.DurationSeconds))
 	if err != nil {
 		return nil, err
 	}

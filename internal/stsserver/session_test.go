@@ -136,10 +136,6 @@ func TestAssumeRole(t *testing.T) {
 	if _, err := r.client(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken).GetCallerIdentity(ctx, nil); code(err) != "InvalidClientTokenId" {
 		t.Errorf("of a deleted role: got error %v", err)
 	}
-	in.Tags = []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}
-	if _, err := bob.AssumeRole(ctx, in); code(err) != "UnsupportedOperation" {
-		t.Errorf("with tags: got error %v", err)
-	}
 }
 
 // TestSessionToken makes temporary credentials, and asks whose keys are.
