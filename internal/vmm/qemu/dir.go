@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"origami/internal/vmm"
 )
 
@@ -79,9 +81,28 @@ func writeRecord(path string, body any) error {
 	return os.Rename(path+".new", path)
 }
 
+// openRegular opens a file of a machine's directory for reading. What is no
+// file is refused: a guest that took over its QEMU may have put there a link to
+// somewhere else, or a pipe that nobody writes to.
+func openRegular(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // readRecord reads the file into body.
 func readRecord(path string, body any) error {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return err
 	}
@@ -148,6 +169,18 @@ func (d machineDir) stderrTail() string {
 	return strings.ReplaceAll(text, "qemu-system-x86_64: ", "")
 }
 
+// maxReason bounds the reason of an end, in bytes: who asks for an instance
+// gets it.
+const maxReason = 2 << 10
+
+// shorten cuts a reason that is too long. QEMU says what it likes.
+func shorten(reason string) string {
+	if len(reason) > maxReason {
+		reason = reason[:maxReason] + "…"
+	}
+	return strings.ToValidUTF8(reason, "?")
+}
+
 // describe joins what happened and what QEMU said.
 func describe(what, said string) string {
 	if said == "" {
@@ -158,7 +191,7 @@ func describe(what, said string) string {
 
 // readTail reads the last bytes of a file, at most limit of them.
 func readTail(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}

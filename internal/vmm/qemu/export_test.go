@@ -34,6 +34,9 @@ func RecordPowerOff(dir, id string) error {
 // ParseRecord reads a file of a machine's directory.
 func ParseRecord(b []byte, body any) error { return parseRecord(b, body) }
 
+// Shorten cuts a reason that is too long.
+func Shorten(reason string) string { return shorten(reason) }
+
 // LockHolder returns the process that holds the lock of a file.
 func LockHolder(path string) (int, error) { return lockHolder(path) }
 

@@ -90,7 +90,7 @@ func (r *follower) next() (*os.File, error) {
 
 // openConsole opens a file of the console, and returns nil if there is none.
 func openConsole(path string) (*os.File, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

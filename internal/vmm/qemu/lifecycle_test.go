@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"origami/internal/sockettest"
 	"origami/internal/vmm"
@@ -577,4 +578,52 @@ func TestRecoverDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitStopped(t, d, "i-1")
+}
+
+// Files of a machine's directory that are none, as a guest that took over its
+// QEMU could leave them, neither lead elsewhere nor make anybody wait.
+func TestFilesThatAreNone(t *testing.T) {
+	t.Parallel()
+	d, dir := openHere(t)
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for id, put := range map[string]func(string) error{
+		"i-1": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"i-2": func(path string) error { return os.Symlink(secret, path) },
+	} {
+		if err := os.Mkdir(filepath.Join(dir, id), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"console.log", "console.old", "stderr.log", "ended.json", "spec.json"} {
+			if err := put(filepath.Join(dir, id, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b, err := d.Console(t.Context(), id, 100); err == nil {
+			t.Errorf("console of %s: %q", id, b)
+		}
+	}
+	_, ended, err := d.Recover(t.Context())
+	if len(ended) != 2 || err != nil || strings.Contains(fmt.Sprint(ended), "secret") {
+		t.Errorf("ended: %+v, %v", ended, err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "i-1", "pid"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := qemu.LockHolder(filepath.Join(dir, "i-1", "pid")); err == nil {
+		t.Error("a pipe has the lock of a process")
+	}
+}
+
+// Nobody else's memory holds what QEMU says of its end.
+func TestLongReason(t *testing.T) {
+	t.Parallel()
+	if got := qemu.Shorten(strings.Repeat("ä", 1<<20)); len(got) > 4<<10 || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {
+		t.Errorf("%d bytes", len(got))
+	}
+	if got, want := qemu.Shorten("short"), "short"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }

@@ -108,7 +108,7 @@ func (m *machine) supervise() {
 
 // finish records and reports the end of a machine.
 func (m *machine) finish(end exit) {
-	reason := m.endReason(end)
+	reason := shorten(m.endReason(end))
 	m.log.Info("machine stopped", "reason", reason)
 	m.recordEnd(reason)
 	if err := removeSockets(m.spec); err != nil {
@@ -301,7 +301,7 @@ func (m *machine) handle(ctx context.Context, ev qmp.Event) {
 			return
 		}
 		m.mu.Lock()
-		m.lastWord = "qemu shut down: " + data.Reason
+		m.lastWord = shorten("qemu shut down: " + data.Reason)
 		m.mu.Unlock()
 	case "RESET":
 		if !m.isEcho(ev, data.Guest) && data.Guest {

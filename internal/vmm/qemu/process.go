@@ -97,7 +97,7 @@ func adopt(pidFile string) (*process, error) {
 // lockHolder returns the process that holds the write lock of a file; 0 if
 // none does or the file does not exist.
 func lockHolder(path string) (int, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

@@ -46,7 +46,7 @@ func (m *machine) screenshot(ctx context.Context, wake bool) ([]byte, error) {
 		return nil, err
 	}
 	// QEMU may have replaced the file rather than written into it.
-	shot, err := os.Open(f.Name())
+	shot, err := openRegular(f.Name())
 	if err != nil {
 		return nil, err
 	}

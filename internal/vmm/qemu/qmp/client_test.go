@@ -124,6 +124,13 @@ func TestExecuteRefused(t *testing.T) {
 	if !strings.Contains(err.Error(), "device_del") {
 		t.Errorf("error %q does not name the command", err)
 	}
+	go func() {
+		long := strings.Repeat("x", 1<<20)
+		s.send(`{"error": {"class": "%s", "desc": "%s"}, "id": %d}`, long, long, s.receive().ID)
+	}()
+	if err := c.Execute(t.Context(), "stop", nil, nil); err == nil || len(err.Error()) > 16<<10 {
+		t.Errorf("a refusal that is too long: error of %d bytes", len(fmt.Sprint(err)))
+	}
 }
 
 func TestExecuteConcurrently(t *testing.T) {
@@ -263,13 +270,21 @@ func TestEventsUnreceived(t *testing.T) {
 	}
 }
 
-// A flood of events ends the connection before it fills the memory.
+// A flood of events ends the connection before it fills the memory, whichever
+// part of them is large.
 func TestEventsFlood(t *testing.T) {
 	t.Parallel()
+	for _, form := range []string{`{"event": "RESET", "data": {"pad": "%s"}}`, `{"event": "%s"}`} {
+		flood(t, form)
+	}
+}
+
+func flood(t *testing.T, form string) {
+	t.Helper()
 	c, s := connect(t)
 	data := strings.Repeat("x", 1<<20)
 	for range 64 {
-		if _, err := fmt.Fprintf(s.conn, `{"event": "RESET", "data": {"pad": "%s"}}`+"\n", data); err != nil {
+		if _, err := fmt.Fprintf(s.conn, form+"\n", data); err != nil {
 			break
 		}
 	}

@@ -4,12 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
 // maxMessage is the longest line accepted from a server, in bytes. The longest
 // real one, the answer to query-qmp-schema, is about 200 KiB.
 const maxMessage = 4 << 20
+
+// maxRefusal bounds each of the texts of an [Error], in bytes: it goes into
+// messages and logs.
+const maxRefusal = 4 << 10
 
 // Error is the server's refusal of a command.
 type Error struct {
@@ -94,6 +99,9 @@ func parseMessage(line []byte) (message, error) {
 			n++
 		}
 	}
+	if m.Error != nil {
+		m.Error.Class, m.Error.Desc = cut(m.Error.Class), cut(m.Error.Desc)
+	}
 	switch {
 	case n != 1:
 		return message{}, errors.New("message is not one of result, error and event")
@@ -104,6 +112,13 @@ func parseMessage(line []byte) (message, error) {
 		return message{}, errors.New("result without an id")
 	}
 	return m, nil
+}
+
+func cut(s string) string {
+	if len(s) > maxRefusal {
+		return strings.ToValidUTF8(s[:maxRefusal], "") + "…"
+	}
+	return s
 }
 
 // event returns the message as an Event.

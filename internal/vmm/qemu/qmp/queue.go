@@ -29,11 +29,12 @@ func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 func (q *queue) put(ev Event) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.items) >= maxQueuedEvents || q.bytes+len(ev.Data) > maxQueuedBytes {
+	size := len(ev.Name) + len(ev.Data)
+	if len(q.items) >= maxQueuedEvents || q.bytes+size > maxQueuedBytes {
 		return fmt.Errorf("receiver is %d events behind", len(q.items))
 	}
 	q.items = append(q.items, ev)
-	q.bytes += len(ev.Data)
+	q.bytes += size
 	q.signal()
 	return nil
 }
