@@ -29,14 +29,20 @@ type Upload struct {
 	keyMu  sync.Mutex
 	cipher *uploadCipher // once it was needed; by keyMu
 
-	mu      sync.Mutex // guards the following
-	flushed sync.Cond  // on mu: syncing has ended
-	at      map[int64]int64
-	last    time.Time
-	written int64 // end of the log
-	synced  int64 // end of what is durable
-	syncing bool
-	err     error // of a sync, or ErrClosed
+	mu       sync.Mutex // guards the following
+	at       map[int64]int64
+	last     time.Time
+	written  int64 // end of the log
+	synced   int64 // end of what is durable
+	reserved int64 // end of the space that is asked for
+	err      error // of a sync, or ErrClosed
+
+	syncing  bool
+	flushed  sync.Cond     // on mu: syncing has ended
+	unsynced int           // entries written since the last sync began
+	company  int           // entries of the last sync, and those that came while it ran
+	expected int           // entries that a sync gathers
+	gathered chan struct{} // closed when they are there
 }
 
 // CreateUpload begins an upload of a disk of the given size in bytes that is to
@@ -138,10 +144,10 @@ func (u *Upload) Put(n int64, digest [32]byte, block []byte, now time.Time) erro
 	if n < 0 || n >= blocks(u.log.size) || len(block) != BlockSize {
 		return fmt.Errorf("put block %d of %d bytes: out of range", n, len(block))
 	}
-	buf := u.s.buffers.get()
-	defer func() { u.s.buffers.put(buf) }()
+	buf := entries.Get().(*[]byte)
+	defer entries.Put(buf)
 	e := uploadEntry{block: n, time: now, digest: digest}
-	entry, err := u.encode(buf, &e, block)
+	entry, err := u.encode(*buf, &e, block)
 	if err == nil {
 		var end int64
 		if end, err = u.append(e, entry); err == nil {
@@ -154,6 +160,12 @@ func (u *Upload) Put(n int64, digest [32]byte, block []byte, now time.Time) erro
 	return nil
 }
 
+// entries are buffers for entries. They are large, and as many are needed as
+// clients put at once.
+var entries = sync.Pool{New: func() any {
+	return new(make([]byte, maxRecord+bufferSlack))
+}}
+
 // encode makes an entry in buf, without its head: room for that is in front of
 // the body.
 func (u *Upload) encode(buf []byte, e *uploadEntry, block []byte) (entry []byte, err error) {
@@ -165,11 +177,13 @@ func (u *Upload) encode(buf []byte, e *uploadEntry, block []byte) (entry []byte,
 	if c != nil {
 		e.digest, at = c.realm.identity(digest), entryHead+sealedHead
 	}
-	if disk.IsZero(block) {
+	if digest == zeroSum {
 		return buf[:entryHead], nil
 	}
 	record := u.s.comp.appendRecord(buf[at:at], kindBlock, digest, block, u.s.codec.packed(), u.s.frames)
-	entry = append(buf[:at], record...) // which is there already, unless a codec wanted more room
+	if entry = buf[:at+len(record)]; &entry[at] != &record[0] { // a codec wanted more room
+		entry = append(buf[:at], record...)
+	}
 	if c != nil {
 		if entry, err = c.seal(entry, entryHead, e.block, digest); err != nil {
 			return nil, err
@@ -198,13 +212,14 @@ func (u *Upload) append(e uploadEntry, entry []byte) (end int64, err error) {
 		}
 	}
 	off := u.written
+	u.reserve(off + int64(len(entry)))
 	e.synced = u.synced
 	e.put(entry, u.log.id, off)
 	if _, err := u.f.WriteAt(entry, off); err != nil {
 		return 0, err
 	}
-	durable.StartWriteback(u.f, off, int64(len(entry)))
 	u.at[e.block], u.last, u.written = off, e.time, e.end(off)
+	u.count()
 	return u.written, nil
 }
 
@@ -219,35 +234,6 @@ func (u *Upload) entry(off int64) (uploadEntry, error) {
 		return e, malformed("upload log entry at %d", off)
 	}
 	return e, nil
-}
-
-// sync returns when the log is durable up to end. Who finds nobody syncing does
-// it for all.
-func (u *Upload) sync(end int64) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for u.synced < end {
-		switch {
-		case u.err != nil:
-			return u.err
-		case u.syncing:
-			u.flushed.Wait()
-			continue
-		}
-		u.syncing = true
-		upto := u.written
-		u.mu.Unlock()
-		err := u.f.Sync()
-		u.mu.Lock()
-		u.syncing = false
-		if err != nil {
-			u.err = fmt.Errorf("the upload cannot be synced: %w", err)
-		} else {
-			u.synced = upto
-		}
-		u.flushed.Broadcast()
-	}
-	return nil
 }
 
 // Close ends the use of the log, which stays.

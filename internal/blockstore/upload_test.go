@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"origami/internal/blockstore"
@@ -234,6 +235,57 @@ func TestUploadRepeat(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestUploadAlone shows that a client which puts alone is not kept waiting for
+// others.
+func TestUploadAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		u := beginUpload(t, w, 4*block, "")
+		defer u.Close()
+		begin := time.Now()
+		for n := range int64(4) {
+			if err := put(u, n, pattern(uint64(n), block)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(begin); waited != 0 {
+			t.Errorf("four puts waited for %v", waited)
+		}
+	})
+}
+
+// TestUploadTogether has clients put all at once, again and again: each put is
+// answered, with fewer syncs than puts and long before anything times out.
+func TestUploadTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const clients, rounds = 8, 6
+		w := newWorld(t)
+		u := beginUpload(t, w, clients*rounds*block, "")
+		defer u.Close()
+		before, begin := w.fs.Count(durabletest.OpSync), time.Now()
+		var all sync.WaitGroup
+		for c := range int64(clients) {
+			all.Go(func() {
+				for r := range int64(rounds) {
+					if err := put(u, c*rounds+r, pattern(uint64(c*rounds+r), block)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		syncs, took := w.fs.Count(durabletest.OpSync)-before, time.Since(begin)
+		if syncs > clients*rounds || took > time.Duration(syncs)*4*time.Millisecond {
+			t.Errorf("%d puts took %d syncs and %v", clients*rounds, syncs, took)
+		}
+		if u.Blocks() != clients*rounds {
+			t.Errorf("%d blocks were put, want %d", u.Blocks(), clients*rounds)
+		}
+	})
 }
 
 // TestUploadFull fails writes: what was answered stays, and the upload goes on.

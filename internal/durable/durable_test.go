@@ -127,6 +127,10 @@ func TestFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		durable.StartWriteback(f, 0, size)
+		durable.Reserve(f, size, 1<<20)
+		if n, err := f.Size(); err != nil || n != size {
+			t.Errorf("Size behind Reserve = %d, %v, want %d", n, err, size)
+		}
 		if _, err := f.WriteAt(want[:7], 0); err != nil {
 			t.Fatal(err)
 		}

@@ -34,6 +34,13 @@ func (f *osFile) StartWriteback(off, n int64) {
 	})
 }
 
+// Reserve implements the hint of the function of that name.
+func (f *osFile) Reserve(off, n int64) {
+	_ = f.control("fallocate", func(fd int) error {
+		return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, off, n)
+	})
+}
+
 // control runs a system call on the descriptor, again while it is interrupted.
 func (f *osFile) control(op string, call func(fd int) error) error {
 	conn, err := f.SyscallConn()

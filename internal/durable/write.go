@@ -88,3 +88,12 @@ func StartWriteback(f File, off, n int64) {
 		w.StartWriteback(off, n)
 	}
 }
+
+// Reserve asks the system for the space of a range of f that lies behind its end,
+// which stays where it is. Writes there then cost less. It promises nothing and
+// reports nothing.
+func Reserve(f File, off, n int64) {
+	if r, ok := f.(interface{ Reserve(off, n int64) }); ok {
+		r.Reserve(off, n)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -48,11 +49,12 @@ func client(addr string) *http.Client {
 		}}}
 }
 
-// each calls f from 64 workers at once, with numbers that none has twice.
+// each calls f from 64 workers at once (or as many processors, if these are more
+// and do not divide 64), with numbers that none has twice.
 func each(b *testing.B, f func(n int64) error) {
 	var next atomic.Int64
 	b.SetBytes(size)
-	b.SetParallelism(workers)
+	b.SetParallelism(workers / runtime.GOMAXPROCS(0)) // of which it starts as many as it is told, for each processor
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

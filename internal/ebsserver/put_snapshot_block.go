@@ -10,13 +10,14 @@ import (
 )
 
 type putSnapshotBlockInput struct {
-	SnapshotID        *string `uri:"snapshotId" min:"1" max:"64"`
-	BlockIndex        *int64  `uri:"blockIndex" min:"0"`
-	BlockData         []byte  `payload:"true"`
-	DataLength        *int32  `header:"x-amz-Data-Length" required:"true"`
-	Progress          *int32  `header:"x-amz-Progress" min:"0" max:"100"`
-	Checksum          *string `header:"x-amz-Checksum" required:"true" max:"64"`
-	ChecksumAlgorithm *string `header:"x-amz-Checksum-Algorithm" required:"true" max:"32"`
+	SnapshotID        *string           `uri:"snapshotId" min:"1" max:"64"`
+	BlockIndex        *int64            `uri:"blockIndex" min:"0"`
+	BlockData         []byte            `payload:"true"`
+	BlockSum          [sha256.Size]byte `payload:"sha256"`
+	DataLength        *int32            `header:"x-amz-Data-Length" required:"true"`
+	Progress          *int32            `header:"x-amz-Progress" min:"0" max:"100"`
+	Checksum          *string           `header:"x-amz-Checksum" required:"true" max:"64"`
+	ChecksumAlgorithm *string           `header:"x-amz-Checksum-Algorithm" required:"true" max:"32"`
 }
 
 type putSnapshotBlockOutput struct {
@@ -39,15 +40,14 @@ func (s *server) putSnapshotBlock(ctx context.Context, who origami.Caller, in *p
 			len(in.BlockData), *in.DataLength, blockSize)
 	}
 	// The one hash of the block: it is its checksum and its identity.
-	sum := sha256.Sum256(in.BlockData)
-	if sum != want {
+	if in.BlockSum != want {
 		return nil, invalid(origami.ReasonInvalidBlock, "The checksum of the block differs from the given one.")
 	}
 	progress := -1
 	if in.Progress != nil {
 		progress = int(*in.Progress)
 	}
-	if err := s.ebs.PutBlock(ctx, who, id, *in.BlockIndex, sum, in.BlockData, progress); err != nil {
+	if err := s.ebs.PutBlock(ctx, who, id, *in.BlockIndex, in.BlockSum, in.BlockData, progress); err != nil {
 		return nil, err
 	}
 	return &putSnapshotBlockOutput{Checksum: in.Checksum, ChecksumAlgorithm: new(sha256Alg)}, nil

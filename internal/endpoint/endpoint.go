@@ -164,12 +164,12 @@ func (x *exchange) serve() error {
 	if err != nil {
 		return bodyError(err)
 	}
-	x.action, x.body = nameAction(x.r, actionOf(x.r, body)), body
+	x.action, x.body = nameAction(x.r, actionOf(x.r, body.bytes)), body.bytes
 	if err := x.authenticate(body); err != nil {
 		return err
 	}
-	x.r.Body = memory{bytes.NewReader(body), body}
-	x.r.ContentLength = int64(len(body))
+	x.r.Body = memory{bytes.NewReader(body.bytes), body}
+	x.r.ContentLength = int64(len(body.bytes))
 	x.r.URL.RawQuery = withoutSignature(x.r.URL.RawQuery)
 	return x.service.ServeAWS(&x.w, x.r, x.who)
 }
@@ -197,7 +197,7 @@ var globals = []string{"iam", "sts"}
 
 // authenticate verifies the signature, and from what was signed makes the
 // caller and finds the service.
-func (x *exchange) authenticate(body []byte) error {
+func (x *exchange) authenticate(b body) error {
 	var found Credential
 	v := sigv4.Verifier{
 		Secret: func(ctx context.Context, id, token string) (string, error) {
@@ -211,7 +211,7 @@ func (x *exchange) authenticate(body []byte) error {
 		Service: func(name string) bool { return x.h.c.Services[name] != nil },
 		Clock:   x.h.c.Clock,
 	}
-	id, err := v.Verify(x.r, body)
+	id, err := v.Verify(x.r, b.sum)
 	x.name = id.Scope.Service
 	if s := x.h.c.Services[x.name]; s != nil {
 		x.service = s

@@ -2,6 +2,7 @@ package restjson
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
@@ -31,6 +32,9 @@ func (op *Operation) decode(r *http.Request, parts map[string]string) (any, erro
 		return nil, err
 	}
 	for _, f := range op.input.fields {
+		if f.place == inPayloadSum {
+			continue // whose zero value says nothing
+		}
 		v := in.Elem().Field(f.index)
 		var values []string
 		switch f.place {
@@ -63,8 +67,11 @@ func (op *Operation) decodeBody(r *http.Request, in reflect.Value) error {
 	}
 	if op.input.payload {
 		for _, f := range op.input.fields {
-			if f.place == inPayload {
-				in.Elem().Field(f.index).SetBytes(body)
+			switch v := in.Elem().Field(f.index); f.place {
+			case inPayload:
+				v.SetBytes(body)
+			case inPayloadSum:
+				v.Set(reflect.ValueOf(sumOf(r, body)))
 			}
 		}
 		return nil
@@ -99,6 +106,14 @@ func bodyOf(r *http.Request) ([]byte, error) {
 		return m.Bytes(), nil
 	}
 	return io.ReadAll(r.Body)
+}
+
+// sumOf returns the SHA-256 of the body, which the front door may have computed.
+func sumOf(r *http.Request, body []byte) [sha256.Size]byte {
+	if m, ok := r.Body.(interface{ SHA256() [sha256.Size]byte }); ok {
+		return m.SHA256()
+	}
+	return sha256.Sum256(body)
 }
 
 // badBody says what is wrong with a body, in words of the request.

@@ -8,6 +8,7 @@
 //	header:"x-amz-…"      a header
 //	json:"VolumeSize"     a member of the body
 //	payload:"true"        the body as it is, a []byte
+//	payload:"sha256"      the SHA-256 of such a body, a [32]byte
 //
 // Further tags bound what a request may say: required:"true", min and max of
 // numbers or of the length of strings and lists. A member that is not given is

@@ -1,6 +1,7 @@
 package restjson
 
 import (
+	"crypto/sha256"
 	"reflect"
 	"strconv"
 )
@@ -14,6 +15,7 @@ const (
 	inQuery
 	inHeader
 	inPayload
+	inPayloadSum // the SHA-256 of it
 )
 
 // field is one member.
@@ -52,6 +54,11 @@ func layoutOf(t reflect.Type) *layout {
 			f.name, f.place, l.payload = sf.Name, inPayload, true
 			if sf.Type != reflect.TypeFor[[]byte]() {
 				panic("restjson: payload " + t.String() + "." + sf.Name + " is no []byte")
+			}
+		case sf.Tag.Get("payload") == "sha256":
+			f.name, f.place = sf.Name, inPayloadSum
+			if sf.Type != reflect.TypeFor[[sha256.Size]byte]() {
+				panic("restjson: SHA-256 of a payload " + t.String() + "." + sf.Name + " is no [32]byte")
 			}
 		case f.place == inBody:
 			f.name, l.body = sf.Name, true

@@ -2,7 +2,9 @@ package sigv4
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,11 +37,12 @@ type Identity struct {
 	Presigned   bool
 }
 
-// Verify checks the signature of a request whose body was read whole. The
-// request must be as the HTTP server delivered it. A request that is not
+// Verify checks the signature of a request whose body was read whole; sum
+// returns the SHA-256 of that, and is called if it is needed. The request must be
+// as the HTTP server delivered it. A request that is not
 // authentic gives an [*Error]; the Identity is then what the request claims,
 // as far as it could be read, for logs and for choosing the error's form.
-func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
+func (v *Verifier) Verify(r *http.Request, sum func() [sha256.Size]byte) (Identity, error) {
 	c, err := parseClaim(r)
 	if err != nil {
 		return Identity{}, err
@@ -54,7 +57,7 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	if err := checkUnsigned(r, c); err != nil {
 		return id, err
 	}
-	payload, err := payloadHash(r, c, body)
+	payload, err := payloadHash(r, c, sum)
 	if err != nil {
 		return id, err
 	}
@@ -140,14 +143,14 @@ func checkUnsigned(r *http.Request, c *claim) error {
 // payloadHash is the last line of the canonical request: the hash of the
 // body, or the sender's word that the body is not signed, where that is
 // allowed. A hash that the sender states must be that of the body.
-func payloadHash(r *http.Request, c *claim, body []byte) (string, error) {
+func payloadHash(r *http.Request, c *claim, sum func() [sha256.Size]byte) (string, error) {
 	service := c.scope.Service
 	stated := r.Header[headerContentHash]
 	if len(stated) == 0 {
 		if service == "s3" && c.expires > 0 {
 			return unsignedPayload, nil
 		}
-		return hashHex(body), nil
+		return hexSum(sum), nil
 	}
 	if len(stated) > 1 {
 		return "", c.incomplete("The request states more than one hash of its body")
@@ -155,10 +158,15 @@ func payloadHash(r *http.Request, c *claim, body []byte) (string, error) {
 	if stated[0] == unsignedPayload && (service == "s3" || service == "ebs") {
 		return unsignedPayload, nil
 	}
-	got := hashHex(body)
+	got := hexSum(sum)
 	if stated[0] != got {
 		return "", refuse(service, reasonPayload,
 			"The provided 'x-amz-content-sha256' header does not match what was computed: '%.64s' is not '%s'.", stated[0], got)
 	}
 	return got, nil
+}
+
+func hexSum(sum func() [sha256.Size]byte) string {
+	b := sum()
+	return hex.EncodeToString(b[:])
 }
