@@ -290,9 +290,33 @@ func TestDenial(t *testing.T) {
 	text, err := i.iam.Decode(t.Context(), i.a.id, m[2])
 	for _, want := range []string{`"explicitDeny":true`, `"matchedStatements":{"items":[{"statementId":"Keep","effect":"DENY","principals":{"items":[{"value":"AIDA`,
 		`"principalGroups":{"items":[]},"actions":{"items":[{"value":"ec2:DeleteVolume"}]},"resources":{"items":[{"value":"*"}]},` +
-			`"conditions":{"items":[{"key":"aws:SecureTransport","values":{"items":[{"value":"false"}]}}]}}]}`, `"action":"ec2:DeleteVolume"`, `"resource":"` + resource + `"`, `"arn":"` + arn + `"`, `"name":"alice"`, `{"key":"ec2:region","values":{"items":[{"value":"eu-west-1"}]}}`} {
+			`"conditions":{"items":[{"key":"aws:SecureTransport","values":{"items":[{"value":"false"}]}}]}}]}`, `"action":"ec2:DeleteVolume"`, `"resource":"` + resource + `"`, `"arn":"` + arn + `"`, `"name":"alice"`, `{"key":"ec2:Region","values":{"items":[{"value":"eu-west-1"}]}}`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("got %s, %v, want it with %s", text, err, want)
+		}
+	}
+	// The keys are spelled as AWS does, those of the service first. What is too
+	// long lacks the last.
+	id := i.a.registered(t, "tagged")
+	for _, tags := range []int{0, 50} {
+		var list []types.Tag
+		for n := range tags {
+			list = append(list, tag(fmt.Sprintf("key %d", n), strings.Repeat("v", 256)))
+		}
+		if tags > 0 {
+			do(t, i.a.CreateTags, &ec2.CreateTagsInput{Resources: []string{id}, Tags: list})
+		}
+		_, answer = u.send(t, home, form("DeregisterImage", "ImageId", id))
+		sealed := regexp.MustCompile(`failure message: ([A-Za-z0-9_-]+)<`).FindStringSubmatch(answer)
+		if sealed == nil {
+			t.Fatalf("got %s", answer)
+		}
+		text, err := i.iam.Decode(t.Context(), i.a.id, sealed[1])
+		if err != nil || !strings.Contains(text, `"ec2:ImageID"`) || tags == 0 && !strings.Contains(text, `"aws:username"`) {
+			t.Errorf("with %d tags: got %s, %v", tags, text, err)
+		}
+		if odd := regexp.MustCompile(`"key":"(aws:[^u"][a-z]+|ec2:[a-z]+)"`).FindAllString(text, -1); odd != nil {
+			t.Errorf("keys that are not spelled as AWS does: %s", odd)
 		}
 	}
 	if text, err := i.iam.Decode(t.Context(), i.b.id, m[2]); err == nil {

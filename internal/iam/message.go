@@ -20,11 +20,8 @@ import (
 // settingSeal holds the key of sealed messages.
 const settingSeal = "iam-message-key"
 
-// Bounds of a sealed message: of its keys, and of its text in bytes.
-const (
-	maxMessageKeys = 24
-	maxMessage     = 6 << 10
-)
+// maxMessage bounds the text of a sealed message, in bytes.
+const maxMessage = 6 << 10
 
 // message is why a request was denied, in the form of AWS.
 type message struct {
@@ -83,21 +80,13 @@ func (s *Service) sealed(ctx context.Context, err error, refused *refusal) error
 		m.Context.Principal.Name = name[0]
 	}
 	m.Context.Action, m.Context.Resource = r.Action, r.Resource
-	for _, k := range slices.Sorted(maps.Keys(r.Keys)) {
-		condition := map[string]any{"key": k, "values": itemsOf(r.Keys[k]...)}
-		if len(m.Context.Conditions.Items) < maxMessageKeys {
-			m.Context.Conditions.Items = append(m.Context.Conditions.Items, condition)
-		}
+	for _, k := range slices.SortedFunc(maps.Keys(r.Keys), ownFirst) {
+		condition := map[string]any{"key": policy.Spelled(k), "values": itemsOf(r.Keys[k]...)}
+		m.Context.Conditions.Items = append(m.Context.Conditions.Items, condition)
 	}
-	text, jerr := json.Marshal(m)
+	text, jerr := m.text()
 	if jerr != nil {
 		return jerr
-	}
-	if len(text) > maxMessage { // long values: leave the statements and the conditions out
-		m.Matched, m.Context.Conditions = itemsOf(), itemsOf()
-		if text, jerr = json.Marshal(m); jerr != nil {
-			return jerr
-		}
 	}
 	aead, serr := s.seal(ctx)
 	if serr != nil {
@@ -108,6 +97,36 @@ func (s *Service) sealed(ctx context.Context, err error, refused *refusal) error
 	box := aead.Seal(nonce, nonce, text, []byte(who.Account))
 	e.Message += ". Encoded authorization failure message: " + base64.RawURLEncoding.EncodeToString(box)
 	return e
+}
+
+// ownFirst orders the keys of a service before those that every request has.
+func ownFirst(a, b string) int {
+	switch global := strings.HasPrefix(a, "aws:"); {
+	case global == strings.HasPrefix(b, "aws:"):
+		return strings.Compare(a, b)
+	case global:
+		return 1
+	}
+	return -1
+}
+
+// text is the message as JSON. If it is too long, it has less of its conditions,
+// from their end, and then of its statements.
+func (m *message) text() ([]byte, error) {
+	for {
+		text, err := json.Marshal(m)
+		if err != nil || len(text) <= maxMessage {
+			return text, err
+		}
+		switch {
+		case len(m.Context.Conditions.Items) > 0:
+			m.Context.Conditions.Items = m.Context.Conditions.Items[:len(m.Context.Conditions.Items)/2]
+		case len(m.Matched.Items) > 0:
+			m.Matched.Items = m.Matched.Items[:len(m.Matched.Items)/2]
+		default:
+			return text, nil
+		}
+	}
 }
 
 // matched are the statements that denied.
