@@ -12,12 +12,13 @@ import (
 
 	"origami"
 	"origami/internal/iam"
+	"origami/internal/localserver"
 )
 
 func accountCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "account",
-		Short: "Make and list accounts, also while the service runs",
+		Short: "Make and list accounts, whether the service runs or not",
 		Args:  cobra.NoArgs,
 	}
 	c.AddCommand(accountCreateCommand(), accountListCommand(), accountAliasCommand())
@@ -52,18 +53,22 @@ func accountByWord(ctx context.Context, s *iam.Service, word string) (origami.Ac
 	return "", noAccount(word)
 }
 
+// findAccount finds an account of a data directory by its name or number.
+func findAccount(ctx context.Context, dir, word string) (id origami.AccountID, err error) {
+	err = withAccounts(ctx, dir, func(s *iam.Service) error {
+		id, err = accountByWord(ctx, s, word)
+		return err
+	})
+	return id, err
+}
+
 // noAccount says that a word means no account.
 func noAccount(word string) error {
 	return fmt.Errorf("there is no account %q; see: origami account list", word)
 }
 
 // newAccount is the answer of account create.
-type newAccount struct {
-	ID        origami.AccountID `json:"accountId"`
-	Name      string            `json:"name"`
-	AccessKey string            `json:"accessKeyId"`
-	Secret    string            `json:"secretAccessKey"`
-}
+type newAccount localserver.NewAccount
 
 // print says what was made, and to people how to use it.
 func (a newAccount) print(w io.Writer, output, dir string) error {
@@ -90,13 +95,11 @@ func accountCreateCommand() *cobra.Command {
 			if err := checkOutput(output, "text"); err != nil {
 				return err
 			}
-			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
-				a, k, err := s.CreateAccount(c.Context(), args[0])
-				if err != nil {
-					return err
-				}
-				return newAccount{a.ID, a.Name, k.ID, k.Secret}.print(c.OutOrStdout(), output, dir)
-			})
+			var made newAccount
+			if err := operate(c.Context(), dir, "CreateAccount", localserver.AccountRequest{Name: args[0]}, &made); err != nil {
+				return err
+			}
+			return made.print(c.OutOrStdout(), output, dir)
 		},
 	}
 	dataDirFlag(c, &dir)
@@ -159,13 +162,11 @@ account publishes under its number again.`,
 		Example: "  origami account alias builders amazon --data-dir ~/origami",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
-				id, err := accountByWord(c.Context(), s, args[0])
-				if err != nil {
-					return err
-				}
-				return s.SetOwnerAlias(c.Context(), id, strings.Join(args[1:], ""))
-			})
+			id, err := findAccount(c.Context(), dir, args[0])
+			if err != nil {
+				return err
+			}
+			return operate(c.Context(), dir, "SetOwnerAlias", localserver.AccountRequest{ID: id, Alias: strings.Join(args[1:], "")}, nil)
 		},
 	}
 	dataDirFlag(c, &dir)
@@ -177,6 +178,10 @@ func plain(err error) error {
 	var e *origami.Error
 	if errors.As(err, &e) {
 		return errors.New(e.Message)
+	}
+	var answered *localserver.Error
+	if errors.As(err, &answered) {
+		return errors.New(answered.Message)
 	}
 	return err
 }

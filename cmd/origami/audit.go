@@ -96,6 +96,14 @@ func (a *auditLog) add(c endpoint.Call) error {
 	})
 }
 
+// addOperator writes the line of what the operator asked for.
+func (a *auditLog) addOperator(c localserver.OperatorCall) error {
+	return a.write(auditRecord{
+		Time: c.Start.UTC(), Request: c.Request, Account: c.Account, Principal: c.Principal, Service: localserver.Service, Action: c.Action,
+		Resources: c.Resources, Source: c.Source, Agent: "origami/" + version, Outcome: outcome(c.Status(), c.Code), Status: c.Status(), Code: c.Code,
+	})
+}
+
 // write appends a line.
 func (a *auditLog) write(r auditRecord) error {
 	line, err := json.Marshal(r)

@@ -16,7 +16,7 @@ import (
 	"origami/internal/blockstore"
 	"origami/internal/durable"
 	"origami/internal/ebs"
-	"origami/internal/keywrap/keyfile"
+	"origami/internal/keywrap"
 	"origami/internal/kms"
 	"origami/internal/metadb"
 	"origami/internal/objstore/dir"
@@ -26,6 +26,7 @@ import (
 func checkCommand() *cobra.Command {
 	var dir, output string
 	var rebuild bool
+	var root rootKeys
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Read and verify everything that is stored, while the service does not run",
@@ -45,7 +46,10 @@ the truth: for when the database lost it.`,
 			if err != nil {
 				return err
 			}
-			found, err := d.check(c.Context(), rebuild)
+			if err := root.check(); err != nil {
+				return err
+			}
+			found, err := d.check(c.Context(), root, rebuild)
 			if err != nil {
 				return err
 			}
@@ -62,6 +66,7 @@ the truth: for when the database lost it.`,
 	}
 	dataDirFlag(c, &dir)
 	c.Flags().BoolVar(&rebuild, "rebuild-index", false, "make the index of blocks anew from the packs first")
+	root.flags(c)
 	outputFlag(c, &output, "table")
 	return c
 }
@@ -103,8 +108,8 @@ type checker struct {
 }
 
 // check verifies an installation.
-func (d dataDir) check(ctx context.Context, rebuild bool) (*checked, error) {
-	c, err := d.openChecker(ctx)
+func (d dataDir) check(ctx context.Context, root rootKeys, rebuild bool) (*checked, error) {
+	c, err := d.openChecker(ctx, root)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +120,7 @@ func (d dataDir) check(ctx context.Context, rebuild bool) (*checked, error) {
 }
 
 // openChecker opens the storage of an installation whose service does not run.
-func (d dataDir) openChecker(ctx context.Context) (_ *checker, err error) {
+func (d dataDir) openChecker(ctx context.Context, root rootKeys) (_ *checker, err error) {
 	c := &checker{known: make(map[blockstore.Root]checkedDisk)}
 	defer func() {
 		if err != nil {
@@ -138,7 +143,7 @@ func (d dataDir) openChecker(ctx context.Context) (_ *checker, err error) {
 	if c.bucket, err = dir.Open(packs); err != nil {
 		return nil, err
 	}
-	if c.secrets, err = c.keys(ctx, d); err != nil {
+	if c.secrets, err = c.keys(ctx, d, root); err != nil {
 		return nil, err
 	}
 	c.store, err = blockstore.Open(ctx, blockstore.Config{Bucket: c.bucket, Index: ebs.Index{DB: c.db}, Keys: c.secrets, Logger: slog.New(slog.DiscardHandler)})
@@ -147,18 +152,20 @@ func (d dataDir) openChecker(ctx context.Context) (_ *checker, err error) {
 
 // keys finds the keys of what is encrypted. Where the key on top of them is
 // gone, the rest is still checked, and what is encrypted is reported.
-func (c *checker) keys(ctx context.Context, d dataDir) (ebs.Keys, error) {
-	path := d.path("root.key")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+func (c *checker) keys(ctx context.Context, d dataDir, given rootKeys) (ebs.Keys, error) {
+	if wrapped, err := kms.RootName(ctx, c.db); err != nil || wrapped == "" {
+		return ebs.Keys{}, err
+	}
+	root, err := given.open(ctx, d, c.db)
+	if errors.Is(err, keywrap.ErrNoRoot) {
 		return ebs.Keys{}, nil
 	}
-	root, err := keyfile.Open(path)
 	if err != nil {
 		return ebs.Keys{}, err
 	}
 	service, err := kms.New(ctx, kms.Config{DB: c.db, Root: root})
 	if err != nil {
-		return ebs.Keys{}, err
+		return ebs.Keys{}, adviseRoot(err)
 	}
 	return ebs.Keys{DB: c.db, KMS: service}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"origami"
 	"origami/internal/localserver"
@@ -27,6 +28,8 @@ import (
 //	run/          sockets of running machines
 //	local.sock    where the commands of this program connect
 //	root.key      the key on top of all keys, unless that is elsewhere
+//	root.key.*    such keys by their names: new ones that are about to take its
+//	              place, and those that it took the place of
 //	lock          held by the running service
 type dataDir string
 
@@ -51,8 +54,11 @@ func (d dataDir) make() error {
 	return nil
 }
 
-// lock takes the lock that keeps a second service out. It ends with the
-// process.
+// errLocked is the error of lock while somebody else holds it.
+var errLocked = errors.New("in use")
+
+// lock takes the lock that keeps a second service out, and commands that work
+// while none runs. It ends with the process.
 func (d dataDir) lock() (*os.File, error) {
 	f, err := os.OpenFile(d.path("lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -60,13 +66,46 @@ func (d dataDir) lock() (*os.File, error) {
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = fmt.Errorf("another origami serves %s already; stop it, or choose another --data-dir", d)
+		err = fmt.Errorf("%w: another origami serves %s already; stop it, or choose another --data-dir", errLocked, d)
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// lockPatience is how long a command takes at most that works under the lock
+// because no service runs, and that a service which starts waits for.
+const lockPatience = 30 * time.Second
+
+// lockSoon takes the lock, and waits for a command that has it. The error comes at
+// once if a service has it.
+func (d dataDir) lockSoon(ctx context.Context) (*os.File, error) {
+	for deadline := time.Now().Add(lockPatience); ; {
+		lock, err := d.lock()
+		if !errors.Is(err, errLocked) || d.serves() || time.Now().After(deadline) {
+			return lock, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), err)
+		case <-time.After(lockEvery):
+		}
+	}
+}
+
+// lockEvery is how often a lock that somebody else has is tried.
+const lockEvery = 20 * time.Millisecond
+
+// serves reports whether a service answers at the socket.
+func (d dataDir) serves() bool {
+	c, err := net.Dial("unix", d.socket())
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
 }
 
 // unlock gives the lock back. Closing the file alone would not: a process that
@@ -78,10 +117,19 @@ func unlock(lock *os.File) error {
 // openDatabase opens the database of an installation that exists, also while
 // its service runs.
 func (d dataDir) openDatabase(ctx context.Context) (*metadb.DB, error) {
-	if _, err := os.Stat(d.path("origami.db")); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s holds no installation; start one with: origami serve --data-dir %s", d, d)
+	if err := d.holds(); err != nil {
+		return nil, err
 	}
 	return metadb.Open(ctx, d.database())
+}
+
+// holds checks that there is an installation.
+func (d dataDir) holds() error {
+	_, err := os.Stat(d.path("origami.db"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s holds no installation; start one with: origami serve --data-dir %s", d, quoteIfNeeded(string(d)))
+	}
+	return err
 }
 
 // client makes a client of the running service, for an account by its name or
@@ -91,10 +139,8 @@ func (d dataDir) client(ctx context.Context, account string, region origami.Regi
 	if err != nil {
 		return nil, err
 	}
-	if c, err := net.Dial("unix", d.socket()); err != nil {
+	if !d.serves() {
 		return nil, fmt.Errorf("the service does not run; start it with: origami serve --data-dir %s", quoteIfNeeded(string(d)))
-	} else {
-		c.Close()
 	}
 	return &localserver.Client{
 		Socket:      d.socket(),

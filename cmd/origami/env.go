@@ -20,6 +20,7 @@ import (
 const (
 	settingEndpoint = "endpoint" // URL
 	settingRegions  = "regions"  // separated by commas
+	settingAudit    = "audit"    // path of the audit log, "" for none
 )
 
 // defaultAccount is the name of the account that the first start makes.

@@ -508,14 +508,14 @@ func (v *victim) complete(ctx context.Context) {
 // acknowledged.
 func (v *victim) verify(ctx context.Context) {
 	v.t.Helper()
-	found, err := v.dir.check(ctx, false)
+	found, err := v.dir.check(ctx, rootKeys{}, false)
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	if !found.Sound || len(found.Things) < len(v.snapshots) {
 		v.t.Errorf("check finds %+v", found)
 	}
-	c, err := v.dir.openChecker(ctx)
+	c, err := v.dir.openChecker(ctx, rootKeys{})
 	if err != nil {
 		v.t.Fatal(err)
 	}

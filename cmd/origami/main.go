@@ -56,7 +56,7 @@ Start it, and point any AWS client at it:
 		Args:          cobra.NoArgs,
 	}
 	root.AddCommand(
-		serveCommand(), envCommand(), accountCommand(), organizationCommand(), userCommand(), importCommand(),
+		serveCommand(), envCommand(), accountCommand(), organizationCommand(), userCommand(), rootKeyCommand(), importCommand(),
 		imagesCommand(), imageCommand(), instancesCommand(), snapshotsCommand(), usageCommand(),
 		consoleCommand(), sshCommand(), mountCommand(), checkCommand(), manCommand(),
 	)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 
@@ -9,14 +8,15 @@ import (
 
 	"origami"
 	"origami/internal/iam"
+	"origami/internal/localserver"
 )
 
 func organizationCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "organization",
 		Short: "Put accounts into organizations, which images can be shared with",
-		Long: `Put accounts into organizations and organizational units, also while the
-service runs. An image that is shared with the ARN of one can be found and
+		Long: `Put accounts into organizations and organizational units, whether the
+service runs or not. An image that is shared with the ARN of one can be found and
 launched by every account in it, and in the units below it.`,
 		Args: cobra.NoArgs,
 	}
@@ -26,10 +26,7 @@ launched by every account in it, and in the units below it.`,
 }
 
 // newOrganization is the answer of organization create and create-unit.
-type newOrganization struct {
-	ID  string                  `json:"id"`
-	ARN origami.OrganizationARN `json:"arn"`
-}
+type newOrganization localserver.NewOrganization
 
 // printNew prints what was made: its ID and its ARN.
 func printNew(w io.Writer, output string, n newOrganization) error {
@@ -51,17 +48,15 @@ func organizationCreateCommand() *cobra.Command {
 			if err := checkOutput(output, "text"); err != nil {
 				return err
 			}
-			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
-				account, err := accountByWord(c.Context(), s, args[0])
-				if err != nil {
-					return err
-				}
-				o, err := s.CreateOrganization(c.Context(), account)
-				if err != nil {
-					return err
-				}
-				return printNew(c.OutOrStdout(), output, newOrganization{string(o.ID), o.ARN()})
-			})
+			account, err := findAccount(c.Context(), dir, args[0])
+			if err != nil {
+				return err
+			}
+			var made newOrganization
+			if err := operate(c.Context(), dir, "CreateOrganization", localserver.OrganizationRequest{Account: account}, &made); err != nil {
+				return err
+			}
+			return printNew(c.OutOrStdout(), output, made)
 		},
 	}
 	dataDirFlag(c, &dir)
@@ -80,41 +75,26 @@ func organizationUnitCommand() *cobra.Command {
 			if err := checkOutput(output, "text"); err != nil {
 				return err
 			}
-			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
-				o, err := organizationByID(c.Context(), s, args[0])
-				if err != nil {
-					return err
-				}
-				above, err := parentUnit(parent)
-				if err != nil {
-					return err
-				}
-				u, err := s.CreateUnit(c.Context(), o.ID, above, args[1])
-				if err != nil {
-					return err
-				}
-				return printNew(c.OutOrStdout(), output, newOrganization{string(u.ID), o.UnitARN(u.ID)})
-			})
+			o, err := origami.ParseOrganizationID(args[0])
+			if err != nil {
+				return plain(err)
+			}
+			above, err := parentUnit(parent)
+			if err != nil {
+				return plain(err)
+			}
+			var made newOrganization
+			in := localserver.OrganizationRequest{Organization: o, Unit: above, Name: args[1]}
+			if err := operate(c.Context(), dir, "CreateOrganizationalUnit", in, &made); err != nil {
+				return err
+			}
+			return printNew(c.OutOrStdout(), output, made)
 		},
 	}
 	dataDirFlag(c, &dir)
 	outputFlag(c, &output, "text")
 	c.Flags().StringVar(&parent, "parent", "", "unit that it is in (default: the root)")
 	return c
-}
-
-// organizationByID finds an organization.
-func organizationByID(ctx context.Context, s *iam.Service, id string) (*iam.OrganizationTree, error) {
-	all, err := s.Organizations(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, o := range all {
-		if string(o.ID) == id {
-			return &o, nil
-		}
-	}
-	return nil, fmt.Errorf("there is no organization %q", id)
 }
 
 // parentUnit reads a flag that is a unit, or empty.
@@ -133,21 +113,19 @@ func organizationAddCommand() *cobra.Command {
 		Example: "  origami organization add o-0123456789 builders --unit ou-6789-01234567 --data-dir ~/origami",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
-				o, err := origami.ParseOrganizationID(args[0])
-				if err != nil {
-					return err
-				}
-				account, err := accountByWord(c.Context(), s, args[1])
-				if err != nil {
-					return err
-				}
-				u, err := parentUnit(unit)
-				if err != nil {
-					return err
-				}
-				return s.PutAccount(c.Context(), account, o, u)
-			})
+			o, err := origami.ParseOrganizationID(args[0])
+			if err != nil {
+				return plain(err)
+			}
+			u, err := parentUnit(unit)
+			if err != nil {
+				return plain(err)
+			}
+			account, err := findAccount(c.Context(), dir, args[1])
+			if err != nil {
+				return err
+			}
+			return operate(c.Context(), dir, "MoveAccount", localserver.OrganizationRequest{Account: account, Organization: o, Unit: u}, nil)
 		},
 	}
 	dataDirFlag(c, &dir)
@@ -163,13 +141,11 @@ func organizationRemoveCommand() *cobra.Command {
 		Example: "  origami organization remove builders --data-dir ~/origami",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
-				account, err := accountByWord(c.Context(), s, args[0])
-				if err != nil {
-					return err
-				}
-				return s.RemoveAccount(c.Context(), account)
-			})
+			account, err := findAccount(c.Context(), dir, args[0])
+			if err != nil {
+				return err
+			}
+			return operate(c.Context(), dir, "RemoveAccount", localserver.OrganizationRequest{Account: account}, nil)
 		},
 	}
 	dataDirFlag(c, &dir)
@@ -184,16 +160,14 @@ func organizationDeleteCommand() *cobra.Command {
 		Example: "  origami organization delete o-0123456789 --data-dir ~/origami",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return withAccounts(c.Context(), dir, func(s *iam.Service) error {
-				if id, err := origami.ParseUnitID(args[0]); err == nil {
-					return s.DeleteUnit(c.Context(), id)
-				}
-				id, err := origami.ParseOrganizationID(args[0])
-				if err != nil {
-					return err
-				}
-				return s.DeleteOrganization(c.Context(), id)
-			})
+			if id, err := origami.ParseUnitID(args[0]); err == nil {
+				return operate(c.Context(), dir, "DeleteOrganizationalUnit", localserver.OrganizationRequest{Unit: id}, nil)
+			}
+			id, err := origami.ParseOrganizationID(args[0])
+			if err != nil {
+				return plain(err)
+			}
+			return operate(c.Context(), dir, "DeleteOrganization", localserver.OrganizationRequest{Organization: id}, nil)
 		},
 	}
 	dataDirFlag(c, &dir)

@@ -34,9 +34,19 @@ func (n *installation) kms(region origami.Region) *kms.Client {
 // refused starts the service of an installation that must not start.
 func (n *installation) refused(want string) {
 	n.t.Helper()
-	if err := serve(n.t.Context(), n.o, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+	ctx, stop := context.WithCancel(n.t.Context())
+	defer stop()
+	if err := serve(ctx, n.o, stopper{stop}); err == nil || !strings.Contains(err.Error(), want) {
 		n.t.Errorf("serve: got error %v, want one with %q", err, want)
 	}
+}
+
+// stopper ends a service that says that it serves.
+type stopper struct{ stop context.CancelFunc }
+
+func (s stopper) Write(p []byte) (int, error) {
+	s.stop()
+	return len(p), nil
 }
 
 // What was encrypted can be decrypted after a restart, and not without the root

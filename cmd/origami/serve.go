@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -33,9 +34,8 @@ type options struct {
 	metrics      string // address, or "" for none
 	audit        string // path, or "" for none
 
-	rootKey         string // ARN, or "" for a file in dir
-	rootKeyEndpoint string // URL, or "" for AWS's
-	quotas          map[string]int
+	root   rootKeys
+	quotas map[string]int
 }
 
 // quotaNames are what --quota can limit.
@@ -77,8 +77,7 @@ and it finds them again when it starts.`,
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.metrics, "metrics", "", "address of /metrics, /healthz and /readyz, which are open to whoever reaches it: 127.0.0.1:9773 (default: none)")
 	f.StringVar(&o.audit, "audit-log", "", "file to which a line of JSON is added for every request that changes something (default: none)")
-	f.StringVar(&o.rootKey, "root-key", "", "ARN of a symmetric key of an AWS KMS to wrap all keys with, which AWS_ACCESS_KEY_ID and\nAWS_SECRET_ACCESS_KEY may use (default: a key in root.key in the data directory)")
-	f.StringVar(&o.rootKeyEndpoint, "root-key-endpoint", "", "URL of the KMS of --root-key (default: AWS's)")
+	o.root.flags(c)
 	return c
 }
 
@@ -103,8 +102,13 @@ func (o *options) parse(dir, prefix, level string, regions []string) error {
 	if o.vmm != vmmQEMU && o.vmm != vmmNone {
 		return fmt.Errorf("--vmm: %q is neither %s nor %s", o.vmm, vmmQEMU, vmmNone)
 	}
-	if err := o.checkRootKey(); err != nil {
-		return fmt.Errorf("--root-key: %w", err)
+	if o.audit != "" { // commands in other directories write to it, too
+		if o.audit, err = filepath.Abs(o.audit); err != nil {
+			return fmt.Errorf("--audit-log: %w", err)
+		}
+	}
+	if err := o.root.check(); err != nil {
+		return err
 	}
 	if o.cache < 1 || o.cache > 1<<20 {
 		return fmt.Errorf("--cache-mib: %d is not between 1 and %d", o.cache, 1<<20)

@@ -26,6 +26,7 @@ import (
 	"origami/internal/iam"
 	"origami/internal/iamserver"
 	"origami/internal/instance"
+	"origami/internal/keywrap"
 	"origami/internal/kms"
 	"origami/internal/kmsserver"
 	"origami/internal/localserver"
@@ -74,7 +75,7 @@ func serve(ctx context.Context, o options, out io.Writer) (err error) {
 	if err := o.dir.make(); err != nil {
 		return err
 	}
-	lock, err := o.dir.lock()
+	lock, err := o.dir.lockSoon(ctx)
 	if err != nil {
 		return err
 	}
@@ -125,12 +126,31 @@ func (s *service) openAccounts() error {
 
 // openKeys finds the key on top of all others, and what is below it.
 func (s *service) openKeys() error {
-	root, err := s.o.openRootKey()
+	root, err := s.o.root.open(s.ctx, s.o.dir, s.db)
 	if err != nil {
 		return err
 	}
 	s.kms, err = kms.New(s.ctx, kms.Config{DB: s.db, Root: root, Regions: s.o.regions, Identity: decide(s.accounts), Asked: s.askedKey(), Log: s.log})
-	return err
+	if err != nil {
+		return adviseRoot(err)
+	}
+	return s.settleRoot(root)
+}
+
+// settleRoot brings the file of a root key that a rotation left where it made
+// it to its place, and says which root keys are no longer needed.
+func (s *service) settleRoot(root keywrap.Root) error {
+	name, err := root.Name(s.ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := s.o.dir.settleRootKey(s.ctx, name, false); err != nil {
+		return err
+	}
+	for _, k := range s.o.root.notNeeded(s.ctx, s.o.dir, name) {
+		s.log.Info("a root key is no longer needed", "root_key", k.Name, "file", k.File, "in_use", name)
+	}
+	return nil
 }
 
 // askedKey is who hears of the KMS keys that requests ask for: the audit log, if
@@ -315,11 +335,18 @@ func (s *service) doors() (api, own http.Handler, err error) {
 		}
 	}
 	api = endpoint.New(c)
+	operator := &localserver.Operator{Accounts: s.accounts, Keys: func(context.Context) (*kms.Service, error) { return s.kms, nil }}
+	if s.audit != nil {
+		operator.Audit = s.audit.addOperator
+	}
 	c.Services = map[string]endpoint.Service{localserver.Service: &localserver.Handler{
 		Importer: s.importer(), Usage: s.usage, Accountant: accountant{s}, Instances: s.instances, Snapshots: s.ebs, Log: s.log,
 	}}
 	c.Default = localserver.Service
-	return api, endpoint.New(c), nil
+	doors := http.NewServeMux()
+	doors.Handle(localserver.OperatorPath, operator)
+	doors.Handle("/", endpoint.New(c))
+	return api, doors, nil
 }
 
 // credentials finds what a signature is verified against.
@@ -328,10 +355,14 @@ func (s *service) credentials(ctx context.Context, id, token string) (endpoint.C
 	return endpoint.Credential(c), err
 }
 
-// leaveWord writes down where the service is, for `origami env`.
+// leaveWord writes down where the service is, for `origami env`, and where its
+// audit log is, for commands that change something while it does not run.
 func (s *service) leaveWord(url string) error {
 	return s.db.Update(s.ctx, func(tx *metadb.Tx) error {
 		if err := tx.PutSetting(settingEndpoint, []byte(url)); err != nil {
+			return err
+		}
+		if err := tx.PutSetting(settingAudit, []byte(s.o.audit)); err != nil {
 			return err
 		}
 		return tx.PutSetting(settingRegions, []byte(joinRegions(s.o.regions, ",")))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,6 +13,7 @@ import (
 
 	"origami"
 	"origami/internal/iam"
+	"origami/internal/localserver"
 )
 
 func userCommand() *cobra.Command {
@@ -60,14 +60,20 @@ func (p *people) with(ctx context.Context, text string, f func(*iam.Service, ori
 	})
 }
 
-// newKey is the answer of commands that make an access key.
-type newKey struct {
-	Account   origami.AccountID `json:"accountId"`
-	User      string            `json:"userName"`
-	ARN       string            `json:"arn"`
-	AccessKey string            `json:"accessKeyId"`
-	Secret    string            `json:"secretAccessKey"`
+// change has something done about a user of the account.
+func (p *people) change(ctx context.Context, text, action string, in localserver.UserRequest, out any) error {
+	if err := checkOutput(p.output, text); err != nil {
+		return err
+	}
+	var err error
+	if in.Account, err = findAccount(ctx, p.dir, p.account); err != nil {
+		return err
+	}
+	return operate(ctx, p.dir, action, in, out)
 }
+
+// newKey is the answer of commands that make an access key.
+type newKey localserver.NewKey
 
 // print shows a key, in the words of a shell for people.
 func (k newKey) print(c *cobra.Command, output string) error {
@@ -77,15 +83,6 @@ func (k newKey) print(c *cobra.Command, output string) error {
 	_, err := fmt.Fprintf(c.OutOrStdout(), "# %s; the secret is not shown again\nexport AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n",
 		k.ARN, k.AccessKey, k.Secret)
 	return err
-}
-
-func makeKey(ctx context.Context, s *iam.Service, account origami.AccountID, name string) (newKey, error) {
-	u, err := s.Identity(ctx, account, origami.KindUser, name)
-	if err != nil {
-		return newKey{}, err
-	}
-	k, err := s.CreateAccessKey(ctx, account, name)
-	return newKey{account, u.Name, u.ARN(), k.ID, k.Secret}, err
 }
 
 func userCreateCommand() *cobra.Command {
@@ -98,25 +95,18 @@ func userCreateCommand() *cobra.Command {
   origami user create ci --data-dir ~/origami --policy arn:aws:iam::123456789012:policy/build --output json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.with(c.Context(), "text", func(s *iam.Service, account origami.AccountID) error {
-				ctx, name := c.Context(), args[0]
-				if _, err := s.CreateIdentity(ctx, account, iam.IdentitySpec{Kind: origami.KindUser, Name: name}); err != nil {
-					return err
+			in := localserver.UserRequest{Name: args[0]}
+			for _, arn := range policies {
+				if !strings.Contains(arn, ":") {
+					arn = "arn:aws:iam::aws:policy/" + arn
 				}
-				for _, arn := range policies {
-					if !strings.Contains(arn, ":") {
-						arn = "arn:aws:iam::aws:policy/" + arn
-					}
-					if err := s.Attach(ctx, account, origami.KindUser, name, arn); err != nil {
-						return errors.Join(err, eraseUser(ctx, s, account, name))
-					}
-				}
-				k, err := makeKey(ctx, s, account, name)
-				if err != nil {
-					return err
-				}
-				return k.print(c, p.output)
-			})
+				in.Policies = append(in.Policies, arn)
+			}
+			var made newKey
+			if err := p.change(c.Context(), "text", "CreateUser", in, &made); err != nil {
+				return err
+			}
+			return made.print(c, p.output)
 		},
 	}
 	c.Flags().StringArrayVar(&policies, "policy", nil, "managed policy to attach: its ARN, or the name of one that AWS gives every account")
@@ -181,42 +171,7 @@ func userDeleteCommand() *cobra.Command {
 		Example: "  origami user delete alice --data-dir ~/origami",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.with(c.Context(), "", func(s *iam.Service, account origami.AccountID) error {
-				return eraseUser(c.Context(), s, account, args[0])
-			})
+			return p.change(c.Context(), "", "DeleteUser", localserver.UserRequest{Name: args[0]}, nil)
 		},
 	}, "")
-}
-
-// eraseUser deletes a user and everything that hangs on it.
-func eraseUser(ctx context.Context, s *iam.Service, account origami.AccountID, name string) error {
-	u, err := s.Identity(ctx, account, origami.KindUser, name)
-	if err != nil {
-		return err
-	}
-	keys, err := s.AccessKeys(ctx, account, name)
-	if err != nil {
-		return err
-	}
-	groups, err := s.GroupsOf(ctx, account, name)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, k := range keys {
-		errs = append(errs, s.DeleteAccessKey(ctx, account, name, k.ID))
-	}
-	for _, g := range groups {
-		errs = append(errs, s.SetGroup(ctx, account, name, g.Name, false))
-	}
-	for _, arn := range u.Attached {
-		errs = append(errs, s.Detach(ctx, account, origami.KindUser, name, arn))
-	}
-	for policy := range u.Inline {
-		errs = append(errs, s.DeleteInline(ctx, account, origami.KindUser, name, policy))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return s.DeleteIdentity(ctx, account, origami.KindUser, name)
 }

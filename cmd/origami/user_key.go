@@ -8,6 +8,7 @@ import (
 
 	"origami"
 	"origami/internal/iam"
+	"origami/internal/localserver"
 )
 
 func userKeyCommand() *cobra.Command {
@@ -28,13 +29,11 @@ func userKeyCreateCommand() *cobra.Command {
 		Example: "  origami user key create alice --data-dir ~/origami",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.with(c.Context(), "text", func(s *iam.Service, account origami.AccountID) error {
-				k, err := makeKey(c.Context(), s, account, args[0])
-				if err != nil {
-					return err
-				}
-				return k.print(c, p.output)
-			})
+			var made newKey
+			if err := p.change(c.Context(), "text", "CreateAccessKey", localserver.UserRequest{Name: args[0]}, &made); err != nil {
+				return err
+			}
+			return made.print(c, p.output)
 		},
 	}, "text")
 }
@@ -85,9 +84,7 @@ func userKeyDeleteCommand() *cobra.Command {
 		Example: "  origami user key delete alice AKIA0123456789ABCDEF --data-dir ~/origami",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.with(c.Context(), "", func(s *iam.Service, account origami.AccountID) error {
-				return s.DeleteAccessKey(c.Context(), account, args[0], args[1])
-			})
+			return p.change(c.Context(), "", "DeleteAccessKey", localserver.UserRequest{Name: args[0], Key: args[1]}, nil)
 		},
 	}, "")
 }

@@ -88,7 +88,10 @@ func (s *Service) putNew(tx *metadb.Tx, k *origami.KMSKey) error {
 	if k.RotationDays > 0 {
 		k.NextRotation = k.Created.AddDate(0, 0, k.RotationDays)
 	}
-	m := s.addMaterial(tx, k, "")
+	m, err := s.addMaterial(tx, k, "")
+	if err != nil {
+		return err
+	}
 	if err := tx.PutKMSKey(k); err != nil {
 		return err
 	}

@@ -59,7 +59,8 @@ type Config struct {
 // called concurrently.
 type Service struct {
 	db       *metadb.DB
-	master   *keywrap.Key
+	ring     keyring
+	tokens   *keywrap.Key // codes of grant tokens come from it; nil in a judge
 	regions  []origami.Region
 	identity Identity
 	asked    func(request, keyARN string)
@@ -68,18 +69,22 @@ type Service struct {
 
 // New makes the service. It asks the root for the master key, or makes one in
 // an installation that has none. The error is the root's if it is not the one
-// that this installation began with.
+// that this installation's keys are under.
 func New(ctx context.Context, c Config) (*Service, error) {
-	master, err := openMaster(ctx, c.DB, c.Root)
+	record, master, err := openMaster(ctx, c.DB, c.Root)
 	if err != nil {
 		return nil, fmt.Errorf("open master key: %w", err)
 	}
-	s := &Service{db: c.DB, master: master, regions: slices.Clone(c.Regions), identity: c.Identity, asked: c.Asked, log: c.Log}
+	s := &Service{db: c.DB, regions: slices.Clone(c.Regions), identity: c.Identity, asked: c.Asked, log: c.Log}
 	if s.identity == nil {
 		s.identity = onlyRoot
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.ring.add(record, master)
+	if s.tokens, err = s.openTokens(ctx); err != nil {
+		return nil, err
 	}
 	return s, nil
 }

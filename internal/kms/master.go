@@ -25,36 +25,42 @@ type masterRecord struct {
 
 // openMaster unwraps the master key of an installation, or makes it. The root
 // is asked outside of transactions: it may be far away.
-func openMaster(ctx context.Context, db *metadb.DB, root keywrap.Root) (*keywrap.Key, error) {
+func openMaster(ctx context.Context, db *metadb.DB, root keywrap.Root) (masterRecord, *keywrap.Key, error) {
 	record, err := readMaster(ctx, db)
 	if errors.Is(err, metadb.ErrNotFound) {
 		record, err = createMaster(ctx, db, root)
 	}
 	if err != nil {
-		return nil, err
+		return record, nil, err
 	}
 	name, err := root.Name(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("it is wrapped by %s: %w", record.root, err)
+		return record, nil, fmt.Errorf("it is wrapped by %s: %w", record.root, err)
 	}
 	if name != record.root {
-		return nil, fmt.Errorf("it is wrapped by %s, and not by the root key given, %s", record.root, name)
+		return record, nil, fmt.Errorf("it is wrapped by %s, and not by the root key given, %s", record.root, name)
 	}
 	secret, err := root.Unwrap(ctx, record.wrapped, masterPurpose)
 	if err != nil {
-		return nil, fmt.Errorf("unwrap with root key %s: %w", name, err)
+		return record, nil, fmt.Errorf("unwrap with root key %s: %w", name, err)
 	}
-	return keywrap.KeyOf(secret)
+	key, err := keywrap.KeyOf(secret)
+	return record, key, err
 }
 
 func readMaster(ctx context.Context, db *metadb.DB) (r masterRecord, err error) {
-	var text []byte
 	err = db.View(ctx, func(tx *metadb.Tx) error {
-		text, err = tx.Setting(settingMaster)
+		r, err = storedMaster(tx)
 		return err
 	})
+	return r, err
+}
+
+// storedMaster is the record that a transaction sees, or metadb.ErrNotFound.
+func storedMaster(tx *metadb.Tx) (masterRecord, error) {
+	text, err := tx.Setting(settingMaster)
 	if err != nil {
-		return r, err
+		return masterRecord{}, err
 	}
 	return parseMaster(text)
 }
@@ -93,6 +99,9 @@ func (r masterRecord) format() []byte {
 	sum := sha256.Sum256(b)
 	return append(b, sum[:]...)
 }
+
+// sum tells the record from others.
+func (r masterRecord) sum() [sha256.Size]byte { return sha256.Sum256(r.format()) }
 
 var errMasterRecord = errors.New("the record of the master key in the database is damaged")
 

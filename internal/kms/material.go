@@ -28,7 +28,7 @@ func materialID(material *keywrap.Key) string {
 
 // addMaterial gives a key that is about to be written its next material, of
 // which the row is made when the key's is there.
-func (s *Service) addMaterial(tx *metadb.Tx, k *origami.KMSKey, reason string) *origami.KMSMaterial {
+func (s *Service) addMaterial(tx *metadb.Tx, k *origami.KMSKey, reason string) (*origami.KMSMaterial, error) {
 	k.Material++
 	secret := keywrap.NewKey()
 	k.MaterialID = materialID(secret)
@@ -36,11 +36,15 @@ func (s *Service) addMaterial(tx *metadb.Tx, k *origami.KMSKey, reason string) *
 }
 
 // sealMaterial is the row of a material.
-func (s *Service) sealMaterial(tx *metadb.Tx, k *origami.KMSKey, secret *keywrap.Key, number int, reason string) *origami.KMSMaterial {
+func (s *Service) sealMaterial(tx *metadb.Tx, k *origami.KMSKey, secret *keywrap.Key, number int, reason string) (*origami.KMSMaterial, error) {
+	master, err := s.current(tx)
+	if err != nil {
+		return nil, fmt.Errorf("seal material %d of %s key %s: %w", number, k.Region, k.ID, err)
+	}
 	return &origami.KMSMaterial{
 		Key: k.ID, Region: k.Region, Number: number, ID: materialID(secret), Reason: reason, Created: tx.Now(),
-		Sealed: s.master.Seal(secret.Bytes(), materialPurpose(k.Region, k.ID, number)),
-	}
+		Sealed: master.Seal(secret.Bytes(), materialPurpose(k.Region, k.ID, number)),
+	}, nil
 }
 
 // material opens a material of a key. The error is metadb.ErrNotFound if there
@@ -54,7 +58,7 @@ func (s *Service) material(tx *metadb.Tx, k *origami.KMSKey, number int) (*keywr
 }
 
 func (s *Service) openMaterial(row *origami.KMSMaterial) (*keywrap.Key, error) {
-	secret, err := s.master.Open(row.Sealed, materialPurpose(row.Region, row.Key, row.Number))
+	secret, err := s.ring.open(row.Sealed, materialPurpose(row.Region, row.Key, row.Number))
 	if err != nil {
 		return nil, fmt.Errorf("open material %d of %s key %s: %w", row.Number, row.Region, row.Key, err)
 	}

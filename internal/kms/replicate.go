@@ -105,7 +105,10 @@ func (s *Service) copyMaterials(tx *metadb.Tx, p, k *origami.KMSKey) error {
 		if err != nil {
 			return err
 		}
-		m := s.sealMaterial(tx, k, secret, row.Number, row.Reason)
+		m, err := s.sealMaterial(tx, k, secret, row.Number, row.Reason)
+		if err != nil {
+			return err
+		}
 		m.Created = row.Created
 		if err := tx.PutKMSMaterial(m); err != nil {
 			return err

@@ -29,7 +29,7 @@ func (s *Service) grantToken(region origami.Region, id string) string {
 	if err != nil || len(raw) != 32 {
 		panic("kms: grant ID " + id) // they are made by putGrant
 	}
-	code := s.master.Derive("origami grant token 1 " + string(region) + " " + id)
+	code := s.tokens.Derive("origami grant token 1 " + string(region) + " " + id)
 	return tokenEncoding.EncodeToString(append(append([]byte{tokenVersion}, raw...), code[:16]...))
 }
 

@@ -94,7 +94,10 @@ func (s *Service) rotate(tx *metadb.Tx, k *origami.KMSKey, reason string) error 
 	if k.Material >= maxMaterials {
 		return errors.New("rotate a key: it has too many materials")
 	}
-	m := s.addMaterial(tx, k, reason)
+	m, err := s.addMaterial(tx, k, reason)
+	if err != nil {
+		return err
+	}
 	secret, err := s.openMaterial(m)
 	if err != nil {
 		return err
@@ -106,11 +109,14 @@ func (s *Service) rotate(tx *metadb.Tx, k *origami.KMSKey, reason string) error 
 		}
 	}
 	for _, member := range family {
-		row := s.sealMaterial(tx, member, secret, k.Material, reason)
+		row, err := s.sealMaterial(tx, member, secret, k.Material, reason)
+		if err != nil {
+			return err
+		}
 		if err := tx.PutKMSMaterial(row); err != nil {
 			return err
 		}
-		_, err := tx.UpdateKMSKey(member.Region, member.ID, func(x *origami.KMSKey) error {
+		_, err = tx.UpdateKMSKey(member.Region, member.ID, func(x *origami.KMSKey) error {
 			x.Material, x.MaterialID = k.Material, k.MaterialID
 			if reason == rotatedOnDemand && x.Region == k.Region {
 				x.OnDemand++

@@ -65,6 +65,11 @@ func (c *Client) do(ctx context.Context, path string, in any, f *os.File) (*http
 	if err := sigv4.Sign(req, body, c.Credentials, c.Region, Service, time.Now()); err != nil {
 		return nil, fmt.Errorf("sign request: %w", err)
 	}
+	return c.send(req, f)
+}
+
+// send sends one request, over a connection of its own.
+func (c *Client) send(req *http.Request, f *os.File) (*http.Response, error) {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		raw, err := d.DialContext(ctx, "unix", c.Socket)

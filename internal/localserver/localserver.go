@@ -27,6 +27,9 @@
 // socket, serves a snapshot on that socket over NBD until the client closes the
 // connection. The answer begins with [Mounted] when that works, and ends when
 // the service does.
+//
+// POST /operator/ACTION is for the [Operator], and not signed: it is from the user
+// who runs the service, whom the system names.
 package localserver
 
 import (

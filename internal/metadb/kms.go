@@ -101,7 +101,10 @@ func (tx *Tx) PutKMSMaterial(m *origami.KMSMaterial) error {
 	return err
 }
 
-const selectKMSMaterial = `SELECT region, kms_key, number, id, reason, created, sealed FROM kms_materials WHERE region = ? AND kms_key = ?`
+const (
+	kmsMaterialColumns = `SELECT region, kms_key, number, id, reason, created, sealed FROM kms_materials`
+	selectKMSMaterial  = kmsMaterialColumns + ` WHERE region = ? AND kms_key = ?`
+)
 
 // KMSMaterial is one material of a KMS key, or ErrNotFound.
 func (tx *Tx) KMSMaterial(region origami.Region, key origami.KMSKeyID, number int) (*origami.KMSMaterial, error) {
@@ -111,6 +114,27 @@ func (tx *Tx) KMSMaterial(region origami.Region, key origami.KMSKeyID, number in
 // KMSMaterials lists the materials of a KMS key, oldest first.
 func (tx *Tx) KMSMaterials(region origami.Region, key origami.KMSKeyID) ([]*origami.KMSMaterial, error) {
 	return collect(tx, scanKMSMaterial, selectKMSMaterial+` ORDER BY number`, string(region), string(key))
+}
+
+// AllKMSMaterials lists the materials of all keys in their order, at most limit
+// of those after one, or from the first if that is nil.
+func (tx *Tx) AllKMSMaterials(after *origami.KMSMaterial, limit int) ([]*origami.KMSMaterial, error) {
+	const order = ` ORDER BY region, kms_key, number LIMIT ?`
+	if after == nil {
+		return collect(tx, scanKMSMaterial, kmsMaterialColumns+order, limit)
+	}
+	return collect(tx, scanKMSMaterial, kmsMaterialColumns+` WHERE (region, kms_key, number) > (?, ?, ?)`+order,
+		string(after.Region), string(after.Key), after.Number, limit)
+}
+
+// SealKMSMaterial changes the sealed form of a material, or is ErrNotFound.
+func (tx *Tx) SealKMSMaterial(m *origami.KMSMaterial) error {
+	n, err := tx.exec(`UPDATE kms_materials SET sealed = ? WHERE region = ? AND kms_key = ? AND number = ?`,
+		m.Sealed, string(m.Region), string(m.Key), m.Number)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	return err
 }
 
 func scanKMSMaterial(r *sql.Rows) (*origami.KMSMaterial, error) {

@@ -39,7 +39,8 @@ var sqliteDialect = &dialect{
 // openSQLite opens the file at path. One connection writes, because SQLite has
 // one writer anyway and a queue in this process is fairer than its busy loop;
 // a few read. The write-ahead log lets them go on beside each other, and
-// synchronous=FULL makes a commit durable before it returns.
+// synchronous=FULL makes a commit durable before it returns. What is deleted or
+// replaced, wrapped keys among it, is overwritten in its page (secure_delete).
 func openSQLite(path string) (*DB, error) {
 	if path == "" {
 		return nil, errors.New("sqlite: path is empty")
@@ -59,6 +60,7 @@ func openSQLite(path string) (*DB, error) {
 			"foreign_keys(1)",
 			"cache_size(-32768)",
 			"temp_store(MEMORY)",
+			"secure_delete(FAST)",
 		}, settings...)}
 		if conns == 1 {
 			v.Set("_txlock", "immediate")

@@ -53,6 +53,33 @@ func Open(path string) (*Root, error) {
 // at.
 func New(fsys durable.FS, name string) *Root { return &Root{fsys: fsys, name: name} }
 
+// Create makes a root key in a new file of a directory, named prefix and the
+// digits of the root's name, which no other has. The file is durable.
+func Create(dir, prefix string) (r *Root, path string, err error) {
+	fsys, err := durable.OS(dir)
+	if err != nil {
+		return nil, "", fmt.Errorf("make root key file: %w", err)
+	}
+	k := keywrap.NewKey()
+	name := prefix + digits(k)
+	if err := durable.WriteFile(fsys, name, Format(k)); err != nil {
+		return nil, "", fmt.Errorf("make root key file: %w", err)
+	}
+	path = filepath.Join(dir, name)
+	r, err = Open(path)
+	return r, path, err
+}
+
+// NamePrefix begins the name of every root in a file; 16 hexadecimal digits
+// follow.
+const NamePrefix = "file:"
+
+// digits tell a key from others without giving it away.
+func digits(k *keywrap.Key) string {
+	name := k.Derive("origami root name 1")
+	return hex.EncodeToString(name[:8])
+}
+
 // private checks that a file is regular, this user's, and nobody else's.
 func private(path string) error {
 	info, err := os.Lstat(path)
@@ -63,10 +90,10 @@ func private(path string) error {
 		return fmt.Errorf("%s is no regular file", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%s may be used by others: its mode is %04o, and must be 0600", path, mode)
+		return fmt.Errorf("%s may be used by others: its mode is %04o, and must be 0600; run: chmod 600 %s", path, mode, path)
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s belongs to another user", path)
+		return fmt.Errorf("%s belongs to another user, number %d, and must belong to the one who runs this, number %d", path, stat.Uid, os.Geteuid())
 	}
 	return nil
 }
@@ -77,8 +104,7 @@ func (r *Root) Name(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := k.Derive("origami root name 1")
-	return "file:" + hex.EncodeToString(name[:8]), nil
+	return NamePrefix + digits(k), nil
 }
 
 // Wrap implements [keywrap.Root].

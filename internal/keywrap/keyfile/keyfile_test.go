@@ -30,6 +30,34 @@ func TestContract(t *testing.T) {
 	}
 }
 
+// A key in a new file has the file's name in its own.
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, path, err := keyfile.Create(dir, "key.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped, err := r.Wrap(t.Context(), []byte("secret"), "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := keyfile.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := again.Unwrap(t.Context(), wrapped, "p"); err != nil || string(got) != "secret" {
+		t.Errorf("unwrap: got %q, %v", got, err)
+	}
+	name, err := again.Name(t.Context())
+	if digits, ok := strings.CutPrefix(name, keyfile.NamePrefix); err != nil || !ok || path != filepath.Join(dir, "key."+digits) {
+		t.Errorf("root %s, %v is in %s", name, err, path)
+	}
+	if _, other, err := keyfile.Create(dir, "key."); err != nil || other == path {
+		t.Errorf("another: %s, %v", other, err)
+	}
+}
+
 func TestNoFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "root.key")
