@@ -34,12 +34,34 @@ type Simulated struct {
 	Matched          []SimulatedStatement
 	Missing          []string // condition keys that they ask about and that were not given
 	Bounded          *bool    // whether the boundary allows it; nil without one
+	Details          []SimulatedDetail
+}
+
+// SimulatedDetail is what one kind of policies says about a request for a
+// resource of another account.
+type SimulatedDetail struct{ Kind, Decision string }
+
+// The kinds of policies that simulations tell apart, as IAM calls them.
+const (
+	identityPolicy = "IAM Policy"
+	resourcePolicy = "Resource Policy"
+)
+
+// decision is the word for one.
+func decision(allowed, denied bool) string {
+	switch {
+	case denied:
+		return "explicitDeny"
+	case allowed:
+		return "allowed"
+	}
+	return "implicitDeny"
 }
 
 // SimulatedStatement is a statement that decided.
 type SimulatedStatement struct {
 	Policy     string // its name, or its place in the request
-	Type       string // user, group, role, user-managed, aws-managed, resource or none
+	Type       string // "IAM Policy" or "Resource Policy"
 	Start, End policy.Position
 }
 
@@ -146,13 +168,13 @@ func (m *simulator) given(q Simulation) error {
 		return origami.Errorf(codeInvalidInput, "A simulation has at most %d policies and one permissions boundary.", maxSimulatedPolicies)
 	}
 	for n, text := range q.Policies {
-		if err := m.add(&m.identity, fmt.Sprintf("PolicyInputList.%d", n+1), "none", text, policy.Identity); err != nil {
+		if err := m.add(&m.identity, fmt.Sprintf("PolicyInputList.%d", n+1), identityPolicy, text, policy.Identity); err != nil {
 			return err
 		}
 	}
 	var list []simulatedPolicy
 	for n, text := range q.Boundaries {
-		if err := m.add(&list, fmt.Sprintf("PermissionsBoundaryPolicyInputList.%d", n+1), "none", text, policy.Identity); err != nil {
+		if err := m.add(&list, fmt.Sprintf("PermissionsBoundaryPolicyInputList.%d", n+1), identityPolicy, text, policy.Identity); err != nil {
 			return err
 		}
 		m.boundary = &list[0]
@@ -161,7 +183,7 @@ func (m *simulator) given(q Simulation) error {
 		return nil
 	}
 	list = nil
-	if err := m.add(&list, "ResourcePolicy", "resource", q.ResourcePolicy, policy.Resource); err != nil {
+	if err := m.add(&list, "ResourcePolicy", resourcePolicy, q.ResourcePolicy, policy.Resource); err != nil {
 		return err
 	}
 	m.resource = &list[0]
@@ -184,7 +206,7 @@ func (m *simulator) collect(tx *metadb.Tx, account origami.AccountID, q Simulati
 	for _, i := range append([]*origami.Identity{i}, groups...) {
 		kind := string(i.Kind)
 		for _, name := range sortedNames(i.Inline) {
-			if err := m.add(&m.identity, kind+"_"+i.Name+"_"+name, kind, i.Inline[name], policy.Identity); err != nil {
+			if err := m.add(&m.identity, kind+"_"+i.Name+"_"+name, identityPolicy, i.Inline[name], policy.Identity); err != nil {
 				return err
 			}
 		}
@@ -210,11 +232,7 @@ func (m *simulator) managed(tx *metadb.Tx, list *[]simulatedPolicy, account orig
 	if err != nil {
 		return err
 	}
-	kind := "user-managed"
-	if p.Account != account {
-		kind = "aws-managed"
-	}
-	return m.add(list, p.Name, kind, p.Version(p.Default).Document, policy.Identity)
+	return m.add(list, p.Name, identityPolicy, p.Version(p.Default).Document, policy.Identity)
 }
 
 func sortedNames(m map[string]string) []string {
@@ -253,14 +271,8 @@ func sourceOf(tx *metadb.Tx, account origami.AccountID, arn string) (*origami.Id
 // ask asks about one action on one resource.
 func (m *simulator) ask(action, resource string) Simulated {
 	r := &policy.Request{Principal: m.who, Action: action, Resource: resource, Keys: m.keys}
-	out := Simulated{Action: action, Resource: resource, Decision: "implicitDeny"}
-	allowed, denied := m.decide(r)
-	switch {
-	case denied:
-		out.Decision = "explicitDeny"
-	case allowed:
-		out.Decision = "allowed"
-	}
+	allowed, denied, details := m.decide(r)
+	out := Simulated{Action: action, Resource: resource, Decision: decision(allowed, denied), Details: details}
 	asked := m.identity
 	if m.boundary != nil {
 		out.Bounded = new(m.boundary.doc.Evaluate(r) == policy.Allow)
@@ -286,8 +298,9 @@ func (m *simulator) ask(action, resource string) Simulated {
 }
 
 // decide decides as [Service.Authorize] does. If the resource is of another
-// account than the caller, the policies of both must allow.
-func (m *simulator) decide(r *policy.Request) (allowed, denied bool) {
+// account than the caller, the policies of both must allow, and details is what
+// each says.
+func (m *simulator) decide(r *policy.Request) (allowed, denied bool, details []SimulatedDetail) {
 	var all policy.Policies
 	for _, p := range m.identity {
 		all.Identity = append(all.Identity, p.doc)
@@ -295,16 +308,18 @@ func (m *simulator) decide(r *policy.Request) (allowed, denied bool) {
 	if m.boundary != nil {
 		all.Boundary = m.boundary.doc
 	}
-	if m.resource == nil {
-		return all.Decide(r)
-	}
-	if m.owner == "" || m.owner == m.who.Account {
+	same := m.owner == "" || m.owner == m.who.Account
+	if m.resource != nil && same {
 		all.Resource = m.resource.doc
-		return all.Decide(r)
 	}
 	allowed, denied = all.Decide(r)
+	if m.resource == nil || same {
+		return allowed, denied, nil
+	}
 	theirs := m.resource.doc.Evaluate(r)
-	return allowed && theirs >= policy.AllowAccount && theirs != policy.Deny, denied || theirs == policy.Deny
+	shared, refused := theirs >= policy.AllowAccount && theirs != policy.Deny, theirs == policy.Deny
+	details = []SimulatedDetail{{identityPolicy, decision(allowed, denied)}, {resourcePolicy, decision(shared, refused)}}
+	return allowed && shared, denied || refused, details
 }
 
 // ContextKeys lists the condition keys that policies ask about: those of the

@@ -50,6 +50,25 @@ type wireSimulated struct {
 	Matched  []wireStatement `xml:"MatchedStatements>member"`
 	Missing  []string        `xml:"MissingContextValues>member"`
 	Boundary *boundaryDetail `xml:"PermissionsBoundaryDecisionDetail"`
+	Details  []wireDetail    `xml:"EvalDecisionDetails>entry" nil:"omit"`
+	Specific []wireSpecific  `xml:"ResourceSpecificResults>member" nil:"omit"`
+}
+
+// wireDetail is what one kind of policies says when the resource is of another
+// account. In one account there are none, of a resource that was named.
+type wireDetail struct {
+	Kind     *string `xml:"key"`
+	Decision *string `xml:"value"`
+}
+
+// wireSpecific says once more what is decided about a resource that was named.
+type wireSpecific struct {
+	Resource *string         `xml:"EvalResourceName"`
+	Decision *string         `xml:"EvalResourceDecision"`
+	Matched  []wireStatement `xml:"MatchedStatements>member"`
+	Missing  []string        `xml:"MissingContextValues>member" nil:"omit"`
+	Details  []wireDetail    `xml:"EvalDecisionDetails>entry" nil:"omit"`
+	Boundary *boundaryDetail `xml:"PermissionsBoundaryDecisionDetail"`
 }
 
 type wireStatement struct {
@@ -113,9 +132,25 @@ func simulate(c *call) (any, error) {
 		for _, m := range s.Matched {
 			w.Matched = append(w.Matched, wireStatement{&m.Policy, &m.Type, toPosition(m.Start), toPosition(m.End)})
 		}
+		if len(q.Resources) > 0 {
+			w.specify(s.Details)
+		}
 		out.Results = append(out.Results, w)
 	}
 	return out, nil
+}
+
+// specify adds what is told about resources that were named.
+func (w *wireSimulated) specify(details []iam.SimulatedDetail) {
+	w.Details = []wireDetail{}
+	for _, d := range details {
+		w.Details = append(w.Details, wireDetail{&d.Kind, &d.Decision})
+	}
+	one := wireSpecific{Resource: w.Resource, Decision: w.Decision, Matched: w.Matched, Missing: w.Missing, Boundary: w.Boundary}
+	if len(details) > 0 {
+		one.Details = w.Details
+	}
+	w.Specific = []wireSpecific{one}
 }
 
 type contextKeysOutput struct {

@@ -25,6 +25,15 @@ func simulated(results []types.EvaluationResult) string {
 		if r.PermissionsBoundaryDecisionDetail != nil {
 			line += fmt.Sprintf(" boundary %t", r.PermissionsBoundaryDecisionDetail.AllowedByPermissionsBoundary)
 		}
+		if r.EvalDecisionDetails != nil {
+			line += fmt.Sprintf(" %v", r.EvalDecisionDetails)
+		}
+		for _, s := range r.ResourceSpecificResults {
+			line += fmt.Sprintf(" of %s %s", *s.EvalResourceName, s.EvalResourceDecision)
+			if len(s.MatchedStatements) != len(r.MatchedStatements) {
+				line += " otherwise"
+			}
+		}
 		lines = append(lines, line)
 	}
 	return strings.Join(lines, "\n")
@@ -56,15 +65,16 @@ func TestSimulateCustomPolicy(t *testing.T) {
 			"ec2:RunInstances * implicitDeny missing ec2:Region\niam:GetUser * implicitDeny"},
 		{"allowed and denied", sdk.SimulateCustomPolicyInput{PolicyInputList: []string{first, second}, ActionNames: []string{"ec2:DeleteVolume"}, ResourceArns: []string{volume + "a", volume + "b"},
 			ContextEntries: []types.ContextEntry{entry("ec2:region", "string", "eu-west-1"), entry("aws:username", "string", "a")}},
-			"ec2:DeleteVolume " + volume + "a explicitDeny PolicyInputList.2(none)2:1-2:93\n" +
-				"ec2:DeleteVolume " + volume + "b allowed PolicyInputList.1(none)1:37-1:143"},
+			"ec2:DeleteVolume " + volume + "a explicitDeny PolicyInputList.2(IAM Policy)2:1-2:93 map[] of " + volume + "a explicitDeny\n" +
+				"ec2:DeleteVolume " + volume + "b allowed PolicyInputList.1(IAM Policy)1:37-1:143 map[] of " + volume + "b allowed"},
 		{"boundary", sdk.SimulateCustomPolicyInput{PolicyInputList: []string{second}, PermissionsBoundaryPolicyInputList: []string{first}, ActionNames: []string{"s3:GetObject"}},
-			"s3:GetObject * implicitDeny PolicyInputList.1(none)1:38-1:87 boundary false"},
+			"s3:GetObject * implicitDeny PolicyInputList.1(IAM Policy)1:38-1:87 boundary false"},
 		{"resource policy", sdk.SimulateCustomPolicyInput{PolicyInputList: []string{first}, ActionNames: []string{"kms:Decrypt"}, ResourcePolicy: aws.String(fmt.Sprintf(resource, user)), CallerArn: &user},
-			"kms:Decrypt * allowed ResourcePolicy(resource)1:37-1:" + fmt.Sprint(len(fmt.Sprintf(resource, user)))},
+			"kms:Decrypt * allowed ResourcePolicy(Resource Policy)1:37-1:" + fmt.Sprint(len(fmt.Sprintf(resource, user)))},
 		{"resource of another account", sdk.SimulateCustomPolicyInput{PolicyInputList: []string{first}, ActionNames: []string{"kms:Decrypt"}, ResourcePolicy: aws.String(fmt.Sprintf(resource, user)), CallerArn: &user,
-			ResourceOwner: aws.String("arn:aws:iam::" + string(i.b.account) + ":root")},
-			"kms:Decrypt * implicitDeny ResourcePolicy(resource)1:37-1:" + fmt.Sprint(len(fmt.Sprintf(resource, user)))},
+			ResourceOwner: aws.String("arn:aws:iam::" + string(i.b.account) + ":root"), ResourceArns: []string{"arn:aws:kms:::key/k"}},
+			"kms:Decrypt arn:aws:kms:::key/k implicitDeny ResourcePolicy(Resource Policy)1:37-1:" + fmt.Sprint(len(fmt.Sprintf(resource, user))) +
+				" map[IAM Policy:implicitDeny Resource Policy:allowed] of arn:aws:kms:::key/k implicitDeny"},
 		{"resource policy about another", sdk.SimulateCustomPolicyInput{PolicyInputList: []string{first}, ActionNames: []string{"kms:Decrypt"}, ResourcePolicy: aws.String(fmt.Sprintf(resource, user)), CallerArn: &other},
 			"kms:Decrypt * implicitDeny"},
 	} {
@@ -133,9 +143,9 @@ func TestSimulatePrincipalPolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `ec2:RunInstances * allowed AmazonEC2FullAccess(aws-managed)1:38-1:88 AmazonEC2FullAccess(aws-managed)1:38-1:88 boundary true
-ec2:DeleteVolume * explicitDeny group_g_p(group)1:37-1:146 missing aws:SourceVpc boundary true
-s3:GetObject * implicitDeny user_u_q(user)1:37-1:140 missing aws:SourceVpc boundary false`
+	want := `ec2:RunInstances * allowed AmazonEC2FullAccess(IAM Policy)1:38-1:88 AmazonEC2FullAccess(IAM Policy)1:38-1:88 boundary true
+ec2:DeleteVolume * explicitDeny group_g_p(IAM Policy)1:37-1:146 missing aws:SourceVpc boundary true
+s3:GetObject * implicitDeny user_u_q(IAM Policy)1:37-1:140 missing aws:SourceVpc boundary false`
 	if diff := cmp.Diff(want, simulated(out.EvaluationResults)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
