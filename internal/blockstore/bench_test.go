@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"os"
 	"testing"
 
 	"origami/disk"
@@ -126,11 +127,20 @@ func (discard) WriteAt(p []byte, off int64) (int, error) { return len(p), nil }
 func (discard) Commit(context.Context) error             { return nil }
 func (discard) Abort() error                             { return nil }
 
-// BenchmarkCopy copies a disk from one domain into another, syncs included.
+// BenchmarkCopy copies a disk from one domain into another, syncs included: one
+// that was made up, or if ORIGAMI_BENCH_DISK names a raw disk, a part of that.
 // BenchmarkCopyLimit is its limit on one core.
 func BenchmarkCopy(b *testing.B) {
+	data, benchSize := disktest.Content(1, benchSize), int64(benchSize)
+	if name := os.Getenv("ORIGAMI_BENCH_DISK"); name != "" {
+		var err error
+		if data, err = disktest.Sample(name, 1000, block); err != nil {
+			b.Fatal(err)
+		}
+		benchSize = int64(len(data))
+	}
 	s := benchStore(b)
-	plain := benchImport(b, s, disktest.NewImage(disktest.Content(1, benchSize)))
+	plain := benchImport(b, s, disktest.NewImage(data))
 	src, err := s.Copy(b.Context(), plain, keyA, blockstore.CopyOptions{})
 	if err != nil {
 		b.Fatal(err)

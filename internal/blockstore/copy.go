@@ -70,7 +70,7 @@ func (s *Store) Copy(ctx context.Context, from Root, to Domain, o CopyOptions) (
 		o.Workers = runtime.GOMAXPROCS(0) + 1
 	}
 	c := copier{src: src, root: from, o: o, at: o.From, workers: o.Workers}
-	c.buffers = make(bufferPool, 2*copyBatch*c.workers)
+	c.buffers = make(bufferPool, (copyBatch+1)*c.workers)
 	root, err := c.run(ctx)
 	if err != nil {
 		return Root{}, fmt.Errorf("copy disk: %w", s.closedErr(err))
@@ -205,10 +205,13 @@ func (c *copier) blocks(ctx context.Context, l *located, n int64, some []int) er
 		return err
 	}
 	items := make([]item, 0, len(some))
+	// One buffer for what is decompressed, as long as nobody needs that again:
+	// it stays in the processor's cache.
+	plain := c.buffers.get()
+	defer func() { c.buffers.put(plain) }()
 	for _, i := range some {
-		record, plain := c.buffers.get(), c.buffers.get()
+		record := c.buffers.get()
 		defer c.buffers.put(record)
-		defer c.buffers.put(plain)
 		var d decoded
 		err := c.src.relocate(l, i, func(loc Location) (err error) {
 			d, err = c.src.load(kindBlock, l.node.child(i), loc, record, plain[:BlockSize])
@@ -222,7 +225,12 @@ func (c *copier) blocks(ctx context.Context, l *located, n int64, some []int) er
 				return err
 			}
 		}
-		items = append(items, item{id: c.w.s.identity(d.sum), plain: plain[:BlockSize], record: d.record})
+		it := item{id: c.w.s.identity(d.sum), record: d.record}
+		if !adoptable(d.record, c.w.s.frames) {
+			it.plain, plain = plain[:BlockSize], c.buffers.get()
+			defer c.buffers.put(it.plain)
+		}
+		items = append(items, it)
 	}
 	if err := c.w.putBlocks(n*fanOut, some, items); err != nil {
 		return err

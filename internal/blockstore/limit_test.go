@@ -3,6 +3,7 @@ package blockstore
 import (
 	"bytes"
 	"crypto/sha256"
+	"os"
 	"testing"
 	"time"
 
@@ -27,8 +28,14 @@ func BenchmarkCopyLimit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	const n = 128
-	data := disktest.Content(1, n*BlockSize)
+	n := 128
+	data := disktest.Content(1, int64(n)*BlockSize)
+	if name := os.Getenv("ORIGAMI_BENCH_DISK"); name != "" {
+		n = 1000
+		if data, err = disktest.Sample(name, n, BlockSize); err != nil {
+			b.Fatal(err)
+		}
+	}
 	records, ids := make([][]byte, n), make([]ID, n)
 	for i := range records {
 		block := data[i*BlockSize : (i+1)*BlockSize]
@@ -42,7 +49,7 @@ func BenchmarkCopyLimit(b *testing.B) {
 	from.ciphers.put(cipherKey{from.tag, p.ID}, opens)
 	from.Store.comp = c
 	plain, sealed, buf := make([]byte, BlockSize), make([]byte, maxRecord), make([]byte, maxRecord)
-	b.SetBytes(n * BlockSize)
+	b.SetBytes(int64(n) * BlockSize)
 	for b.Loop() {
 		for i, record := range records {
 			d, err := from.decode(kindBlock, ids[i], p.ID, append(buf[:0], record...), plain)

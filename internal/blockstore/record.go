@@ -173,14 +173,23 @@ func (c *compressor) appendRecord(dst []byte, k kind, id ID, plain []byte, codec
 	return dst
 }
 
+// adoptable says whether adopt takes a record.
+func adoptable(record []byte, frames int) bool {
+	if record == nil {
+		return false
+	}
+	h, err := parseHead(record)
+	return err == nil && h.frames == frames
+}
+
 // adopt gives a record another identity, in place. It returns nil for one that
 // is missing or divided otherwise than new ones.
 func adopt(record []byte, id ID, frames int) []byte {
-	if record == nil {
+	if !adoptable(record, frames) {
 		return nil
 	}
 	h, err := parseHead(record)
-	if err != nil || h.frames != frames {
+	if err != nil {
 		return nil
 	}
 	h.id = id

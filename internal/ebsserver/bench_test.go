@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,8 +13,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -136,26 +140,43 @@ func BenchmarkPut(b *testing.B) {
 // client and server: the same requests, of which the server reads the body,
 // hashes it and compresses it.
 func BenchmarkPutLimit(b *testing.B) {
+	benchPutLimit(b, func([]byte) error { return nil })
+}
+
+// BenchmarkPutLogLimit is the same, and appends what is compressed to a file that
+// it syncs before it answers.
+func BenchmarkPutLogLimit(b *testing.B) {
+	f, err := os.Create(filepath.Join(b.TempDir(), "log"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	l := plainLog{f: f}
+	l.synced.L = &l.mu
+	benchPutLimit(b, l.append)
+}
+
+func benchPutLimit(b *testing.B, keep func(packed []byte) error) {
 	i := start(b)
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(size), zstd.WithEncoderCRC(false))
 	if err != nil {
 		b.Fatal(err)
 	}
 	type buffers struct{ in, out []byte }
-	free := make(chan *buffers, 2*workers)
+	free := make(chan *buffers, workers)
+	for range workers {
+		free <- &buffers{make([]byte, size), make([]byte, 0, size+size/8)}
+	}
 	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var buf *buffers
-		select {
-		case buf = <-free:
-		default:
-			buf = &buffers{make([]byte, size), make([]byte, 0, size+size/8)}
-		}
+		buf := <-free
+		defer func() { free <- buf }()
 		if _, err := io.ReadFull(r.Body, buf.in); err != nil {
 			b.Error(err)
 		}
 		_ = sha256.Sum256(buf.in)
-		_ = enc.EncodeAll(buf.in, buf.out[:0])
-		free <- buf
+		if err := keep(enc.EncodeAll(buf.in, buf.out[:0])); err != nil {
+			b.Error(err)
+		}
 		w.WriteHeader(http.StatusCreated)
 	}))
 	defer door.Close()
@@ -168,6 +189,43 @@ func BenchmarkPutLimit(b *testing.B) {
 		}
 		return exchange(c, r, http.StatusCreated)
 	})
+}
+
+// plainLog is the least that makes what many write durable: one file, and one
+// sync for all who wait.
+type plainLog struct {
+	f               *os.File
+	mu              sync.Mutex
+	synced          sync.Cond // on mu
+	end, durable    int64
+	syncing, broken bool
+}
+
+func (l *plainLog) append(b []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := l.f.WriteAt(b, l.end); err != nil {
+		return err
+	}
+	l.end += int64(len(b))
+	for end := l.end; l.durable < end && !l.broken; {
+		if l.syncing {
+			l.synced.Wait()
+			continue
+		}
+		upto := l.end
+		l.syncing = true
+		l.mu.Unlock()
+		err := l.f.Sync()
+		l.mu.Lock()
+		l.syncing, l.broken = false, err != nil
+		l.durable = upto
+		l.synced.Broadcast()
+	}
+	if l.broken {
+		return errors.New("the log cannot be synced")
+	}
+	return nil
 }
 
 // BenchmarkGet reads blocks.
