@@ -9,11 +9,20 @@ import (
 	"strings"
 
 	"origami/internal/instance"
+	"origami/internal/vmm"
 )
 
+// boundless is the capacity for machines that execute nothing: all that is
+// described, and a bound for what one request can ask for.
+var boundless = instance.Capacity{VCPUs: vmm.MaxVCPUs, MemoryMiB: vmm.MaxMemoryMiB, AnyImage: true}
+
 // hostCapacity finds out what machines may use: any machine as many processors
-// as there are, at least two, and all together the host's memory.
-func hostCapacity() (instance.Capacity, error) {
+// as there are, at least two, and all together the host's memory. What executes
+// nothing uses nothing.
+func hostCapacity(o options) (instance.Capacity, error) {
+	if o.vmm == vmmNone {
+		return boundless, nil
+	}
 	mib, err := memoryMiB()
 	if err != nil {
 		return instance.Capacity{}, fmt.Errorf("find out how much memory there is: %w", err)

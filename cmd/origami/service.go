@@ -198,7 +198,7 @@ func (s *service) openConcepts() error {
 	if err != nil {
 		return err
 	}
-	host, err := hostCapacity()
+	host, err := hostCapacity(s.o)
 	if err != nil {
 		return err
 	}

@@ -43,13 +43,16 @@ func compatible(img *origami.Image, t *Type) error {
 // fits refuses what this host cannot run, as EC2 refuses what it has no
 // capacity for.
 func (c Capacity) fits(img *origami.Image, t *Type) error {
-	switch {
-	case img.VirtualizationType != origami.HVM, img.BootMode == origami.UEFI, img.TPMSupport != "",
-		!slices.Contains([]origami.Architecture{origami.I386, origami.X8664}, img.Architecture),
-		t.VCPUs > c.VCPUs, t.MemoryMiB > c.MemoryMiB:
+	if t.VCPUs > c.VCPUs || t.MemoryMiB > c.MemoryMiB || !c.AnyImage && !executable(img) {
 		return noCapacity(t)
 	}
 	return nil
+}
+
+// executable reports whether machines here can execute what is in an image.
+func executable(img *origami.Image) bool {
+	return img.VirtualizationType == origami.HVM && img.BootMode != origami.UEFI && img.TPMSupport == "" &&
+		slices.Contains([]origami.Architecture{origami.I386, origami.X8664}, img.Architecture)
 }
 
 func noCapacity(t *Type) error {

@@ -82,6 +82,9 @@ type Config struct {
 type Capacity struct {
 	VCPUs     int // of the largest machine that fits
 	MemoryMiB int // of all machines together
+	// AnyImage says that nothing is executed, so that images of every
+	// architecture, virtualization type and firmware can be launched.
+	AnyImage bool
 }
 
 // Service has the verbs of instances. Its methods may be called concurrently.

@@ -346,6 +346,43 @@ func TestLaunchChecks(t *testing.T) {
 	}
 }
 
+// TestAnyImage launches what nothing here could execute, where nothing is
+// executed.
+//
+//origami:proves RunInstances StartInstances
+func TestAnyImage(t *testing.T) {
+	t.Parallel()
+	r := instancetest.New(t, instancetest.Config{Capacity: instance.Capacity{VCPUs: 8, MemoryMiB: 64 << 10, AnyImage: true}})
+	base := r.Import(alice, "base", []byte("system"))
+	for _, tt := range []struct {
+		name   string
+		change func(*ami.Registration)
+		kind   string
+	}{
+		{"arm64", func(a *ami.Registration) { a.Architecture = origami.ARM64 }, "t4g.nano"},
+		{"uefi with TPM", func(a *ami.Registration) { a.BootMode, a.TPMSupport = origami.UEFI, "v2.0" }, "t3.nano"},
+	} {
+		reg := ami.Registration{VirtualizationType: origami.HVM, Architecture: origami.X8664, ENASupport: true, Name: tt.name, RootDeviceName: "/dev/sda1",
+			BlockDevices: []origami.BlockDevice{{DeviceName: "/dev/sda1", EBS: &origami.EBSBlockDevice{Snapshot: base.Snapshots()[0]}}}}
+		tt.change(&reg)
+		img := register(t, r, base, reg)
+		launched, err := r.Instances.Run(t.Context(), alice, instance.Launch{Image: img.ID, Type: tt.kind, Min: 1, Max: 1})
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		i := r.WaitInstance(region, launched[0].ID, origami.InstanceRunning)
+		if _, err := r.Instances.Stop(t.Context(), alice, ids(i), false); err != nil {
+			t.Fatal(err)
+		}
+		r.WaitInstance(region, i.ID, origami.InstanceStopped)
+		if _, err := r.Instances.Start(t.Context(), alice, ids(i)); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		r.WaitInstance(region, i.ID, origami.InstanceRunning)
+	}
+}
+
 // TestCapacity fills the host, of which all accounts have one.
 //
 //origami:proves RunInstances StartInstances
