@@ -70,6 +70,15 @@ type RestoreRequest struct {
 	Days      int
 }
 
+// CheckTemporaryDays checks for how many days a snapshot is to be restored.
+func CheckTemporaryDays(days int) error {
+	if days < leastTemporaryDay || days > maxTemporaryDays {
+		return origami.Errorf(origami.CodeInvalidParameterValue,
+			"Value (%d) for parameter TemporaryRestoreDays is invalid. It must be between %d and %d.", days, leastTemporaryDay, maxTemporaryDays)
+	}
+	return nil
+}
+
 // UnarchiveSnapshot begins to bring an archived snapshot of the caller's back.
 // For one that is back for a time it changes for how long.
 func (s *Service) UnarchiveSnapshot(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID, r RestoreRequest) (*origami.Snapshot, error) {
@@ -79,9 +88,8 @@ func (s *Service) UnarchiveSnapshot(tx *metadb.Tx, who origami.Caller, id origam
 	if r.Days == 0 {
 		r.Days = leastTemporaryDay
 	}
-	if r.Days < leastTemporaryDay || r.Days > maxTemporaryDays {
-		return nil, origami.Errorf(origami.CodeInvalidParameterValue,
-			"Value (%d) for parameter TemporaryRestoreDays is invalid. It must be between %d and %d.", r.Days, leastTemporaryDay, maxTemporaryDays)
+	if err := CheckTemporaryDays(r.Days); err != nil {
+		return nil, err
 	}
 	snap, err := s.Owned(tx, who, id)
 	if err != nil {

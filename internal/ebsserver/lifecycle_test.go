@@ -429,7 +429,11 @@ func TestArchive(t *testing.T) {
 	// For a time.
 	refused(t, c.RestoreSnapshotTier, &ec2.RestoreSnapshotTierInput{SnapshotId: id, PermanentRestore: p(true), TemporaryRestoreDays: p(int32(1))}, "InvalidParameterCombination")
 	for _, n := range []int32{0, -1, 181} {
-		refused(t, c.RestoreSnapshotTier, &ec2.RestoreSnapshotTierInput{SnapshotId: id, TemporaryRestoreDays: &n}, "InvalidParameterValue")
+		in := &ec2.RestoreSnapshotTierInput{SnapshotId: id, TemporaryRestoreDays: &n}
+		refused(t, c.RestoreSnapshotTier, in, "InvalidParameterValue")
+		if _, err := c.RestoreSnapshotTier(t.Context(), in); !strings.Contains(fmt.Sprint(err), fmt.Sprintf("Value (%d) for", n)) {
+			t.Errorf("for %d days: got error %v", n, err)
+		}
 	}
 	if out := do(t, c.RestoreSnapshotTier, &ec2.RestoreSnapshotTierInput{SnapshotId: id, TemporaryRestoreDays: p(int32(2))}); *out.RestoreDuration != 2 || *out.IsPermanentRestore {
 		t.Errorf("restore: %+v", out)
@@ -468,6 +472,7 @@ func TestFastRestores(t *testing.T) {
 	refused(t, c.EnableFastSnapshotRestores, &ec2.EnableFastSnapshotRestoresInput{SourceSnapshotIds: []string{*id}, AvailabilityZones: zones,
 		AvailabilityZoneIds: []string{"euw1-az1"}}, "InvalidParameterCombination")
 	refused(t, c.EnableFastSnapshotRestores, &ec2.EnableFastSnapshotRestoresInput{SourceSnapshotIds: []string{*id}, AvailabilityZones: []string{"mars-1a"}}, "InvalidParameterValue")
+	refused(t, c.EnableFastSnapshotRestores, &ec2.EnableFastSnapshotRestoresInput{SourceSnapshotIds: slices.Repeat([]string{*id}, 11), AvailabilityZones: zones}, "InvalidRequest")
 	out := do(t, c.EnableFastSnapshotRestores, &ec2.EnableFastSnapshotRestoresInput{
 		SourceSnapshotIds: []string{*id, *pending, "snap-0123456789abcdef0"}, AvailabilityZones: zones})
 	if len(out.Successful) != 2 || len(out.Unsuccessful) != 2 {

@@ -66,7 +66,7 @@ func (s *Server) eachFastRestore(ctx context.Context, ids []string, zones []orig
 	do func(*metadb.Tx, origami.SnapshotID, string) (*origami.FastRestore, error),
 	done func(origami.Zone, *origami.FastRestore), failed func(string, origami.Zone, *origami.Error)) error {
 	if len(ids) > maxFastSnapshots {
-		return origami.Errorf(origami.CodeInvalidParameterValue, "The request names %d snapshots. At most %d are allowed.", len(ids), maxFastSnapshots)
+		return origami.Errorf(origami.CodeInvalidRequest, "Number of values of parameter SourceSnapshotIds must be less than or equal to %d.", maxFastSnapshots)
 	}
 	snapshots := make([]origami.SnapshotID, len(ids))
 	for i, text := range ids {

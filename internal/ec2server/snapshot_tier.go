@@ -36,8 +36,10 @@ func (s *Server) RestoreSnapshotTier(ctx context.Context, who origami.Caller, in
 		return nil, err
 	}
 	r := ebs.RestoreRequest{Permanent: deref(in.PermanentRestore), Days: int(deref(in.TemporaryRestoreDays))}
-	if in.TemporaryRestoreDays != nil && r.Days == 0 {
-		r.Days = -1 // refused as any other that is too small
+	if in.TemporaryRestoreDays != nil {
+		if err := ebs.CheckTemporaryDays(r.Days); err != nil {
+			return nil, err
+		}
 	}
 	var snap *origami.Snapshot
 	err = s.db.Update(ctx, func(tx *metadb.Tx) (err error) {
