@@ -268,7 +268,7 @@ func (s *Service) SetBoundary(ctx context.Context, account origami.AccountID, ki
 				return err
 			}
 		} else if i.Boundary == "" {
-			return origami.Errorf(codeNoSuchEntity, "%s %s does not have a permissions boundary attached.", kinds[kind].title, name)
+			return origami.Errorf(CodeNoSuchEntity, "%s %s does not have a permissions boundary attached.", kinds[kind].title, name)
 		}
 		i.Boundary = arn
 		return nil
@@ -335,7 +335,7 @@ func (s *Service) SetGroup(ctx context.Context, account origami.AccountID, user,
 		left := without(i.Groups, g.ID)
 		switch {
 		case !member && len(left) == len(i.Groups):
-			return origami.Errorf(codeNoSuchEntity, "The user with name %s cannot be found in the group %s.", user, group)
+			return origami.Errorf(CodeNoSuchEntity, "The user with name %s cannot be found in the group %s.", user, group)
 		case member && len(left) == len(i.Groups) && len(left) >= maxGroupsOfUser:
 			return origami.Errorf(codeLimit, "Cannot exceed quota for GroupsPerUser: %d", maxGroupsOfUser)
 		case member:

@@ -49,7 +49,7 @@ func (s *Service) Inline(ctx context.Context, account origami.AccountID, kind or
 }
 
 func noInline(kind origami.IdentityKind, name string) error {
-	return origami.Errorf(codeNoSuchEntity, "The %s policy with name %s cannot be found.", kind, name)
+	return origami.Errorf(CodeNoSuchEntity, "The %s policy with name %s cannot be found.", kind, name)
 }
 
 // DeleteInline takes a policy of its own from an identity.

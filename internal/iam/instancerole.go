@@ -23,7 +23,7 @@ const InstanceSession = 6 * time.Hour
 func (s *Service) InstanceRole(ctx context.Context, i *origami.Instance) (*origami.Identity, error) {
 	p, err := s.InstanceProfile(ctx, i.Owner, i.Profile[strings.LastIndexByte(i.Profile, '/')+1:])
 	if err == nil && p.ID != i.ProfileID {
-		err = origami.Errorf(codeNoSuchEntity, "Instance Profile %s cannot be found.", i.ProfileID)
+		err = origami.Errorf(CodeNoSuchEntity, "Instance Profile %s cannot be found.", i.ProfileID)
 	}
 	return p.Role, err
 }

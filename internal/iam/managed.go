@@ -23,7 +23,7 @@ func managed(tx *metadb.Tx, account origami.AccountID, arn string) (*origami.Pol
 		if !strings.HasPrefix(arn, "arn:aws:iam::") || !strings.Contains(arn, ":policy/") {
 			return nil, origami.Errorf(codeInvalidInput, "ARN %.128s is not valid.", arn)
 		}
-		return nil, origami.Errorf(codeNoSuchEntity, "Policy %s does not exist or is not attachable.", arn)
+		return nil, origami.Errorf(CodeNoSuchEntity, "Policy %s does not exist or is not attachable.", arn)
 	}
 	p, err := tx.Policy(account, rest[strings.LastIndexByte(rest, '/')+1:])
 	if err == nil && p.ARN() != arn {
@@ -199,7 +199,7 @@ func (s *Service) SetDefaultPolicyVersion(ctx context.Context, account origami.A
 
 // NoVersion is the error of a version that a policy does not have.
 func NoVersion(arn string, number int) error {
-	return origami.Errorf(codeNoSuchEntity, "Policy %s version v%d does not exist or is not attachable.", arn, number)
+	return origami.Errorf(CodeNoSuchEntity, "Policy %s version v%d does not exist or is not attachable.", arn, number)
 }
 
 // DeletePolicyVersion removes a version that is not in force.
@@ -262,7 +262,7 @@ func (s *Service) Attach(ctx context.Context, account origami.AccountID, kind or
 func (s *Service) Detach(ctx context.Context, account origami.AccountID, kind origami.IdentityKind, name, arn string) error {
 	return s.change(ctx, account, kind, name, func(tx *metadb.Tx, i *origami.Identity) error {
 		if !slices.Contains(i.Attached, arn) {
-			return origami.Errorf(codeNoSuchEntity, "Policy %s was not found.", arn)
+			return origami.Errorf(CodeNoSuchEntity, "Policy %s was not found.", arn)
 		}
 		i.Attached = without(i.Attached, arn)
 		return nil

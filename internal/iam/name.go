@@ -11,9 +11,11 @@ import (
 	"origami/internal/metadb"
 )
 
+// CodeNoSuchEntity is the code of errors about what is not there.
+const CodeNoSuchEntity origami.Code = "NoSuchEntity"
+
 // Codes of the errors of IAM.
 const (
-	codeNoSuchEntity  origami.Code = "NoSuchEntity"
 	codeExists        origami.Code = "EntityAlreadyExists"
 	codeConflict      origami.Code = "DeleteConflict"
 	codeLimit         origami.Code = "LimitExceeded"
@@ -113,7 +115,7 @@ func checkTags(tags origami.Tags) error {
 // found gives a lookup that found nothing the error of a missing entity.
 func found[T any](v T, err error, format string, args ...any) (T, error) {
 	if errors.Is(err, metadb.ErrNotFound) {
-		err = origami.Errorf(codeNoSuchEntity, format, args...)
+		err = origami.Errorf(CodeNoSuchEntity, format, args...)
 	}
 	return v, err
 }

@@ -136,7 +136,7 @@ func (s *Service) SetProfileRole(ctx context.Context, account origami.AccountID,
 		case inside && p.Role != "":
 			return origami.Errorf(codeLimit, "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
 		case !inside && p.Role != r.ID:
-			return origami.Errorf(codeNoSuchEntity, "The role with name %s cannot be found in the instance profile %s.", role, name)
+			return origami.Errorf(CodeNoSuchEntity, "The role with name %s cannot be found in the instance profile %s.", role, name)
 		case inside:
 			p.Role = r.ID
 		default:

@@ -254,7 +254,7 @@ func sourceOf(tx *metadb.Tx, account origami.AccountID, arn string) (*origami.Id
 	if _, ok := kinds[origami.IdentityKind(kind)]; !ok {
 		return nil, origami.Errorf(codeInvalidInput, "ARN %.256s is not of a user, group or role.", arn)
 	}
-	missing := origami.Errorf(codeNoSuchEntity, "The %s with the ARN %.256s cannot be found.", kind, arn)
+	missing := origami.Errorf(CodeNoSuchEntity, "The %s with the ARN %.256s cannot be found.", kind, arn)
 	if part[4] != string(account) {
 		return nil, missing
 	}

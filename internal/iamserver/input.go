@@ -21,6 +21,7 @@ type input struct {
 	ResourceOwner            *string        `query:"ResourceOwner" valid:"max=2048"`
 	ResourcePolicy           *string        `query:"ResourcePolicy" valid:"max=131072"`
 	AccessKeyID              *string        `query:"AccessKeyId" valid:"min=16,max=128"`
+	AssignmentStatus         *string        `query:"AssignmentStatus"`
 	AssumeRolePolicyDocument *string        `query:"AssumeRolePolicyDocument" valid:"max=131072"`
 	Description              *string        `query:"Description,keepempty" valid:"max=1000"`
 	EntityFilter             *string        `query:"EntityFilter"`
@@ -42,6 +43,7 @@ type input struct {
 	PolicyUsageFilter        *string        `query:"PolicyUsageFilter"`
 	RoleName                 *string        `query:"RoleName" valid:"max=64"`
 	Scope                    *string        `query:"Scope"`
+	ServiceName              *string        `query:"ServiceName"`
 	SetAsDefault             *bool          `query:"SetAsDefault"`
 	Status                   *string        `query:"Status"`
 	TagKeys                  []string       `query:"TagKeys" valid:"items=50"`

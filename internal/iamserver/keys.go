@@ -11,7 +11,11 @@ func (c *call) keyUser() (string, error) {
 	if name := c.name(); name != "" || iam.Root(c.who) {
 		return name, nil
 	}
-	return "", origami.Errorf(codeValidation, "Must specify userName when calling with non-User credentials")
+	return "", errNoUser()
+}
+
+func errNoUser() error {
+	return origami.Errorf(codeValidation, "Must specify userName when calling with non-User credentials")
 }
 
 type keyOutput struct {

@@ -21,6 +21,7 @@ var operations = map[string]operation{
 	"DeleteGroup":                      {`GroupName!`, origami.KindGroup, anIdentity, remove},
 	"DeleteGroupPolicy":                {`GroupName! PolicyName!`, origami.KindGroup, anIdentity, deleteInline},
 	"DeleteInstanceProfile":            {`InstanceProfileName!`, "", aProfile, deleteProfile},
+	"DeleteLoginProfile":               {`UserName`, origami.KindUser, anIdentity, noLoginProfile},
 	"DeletePolicy":                     {`PolicyArn!`, "", aPolicy, deletePolicy},
 	"DeletePolicyVersion":              {`PolicyArn! VersionId!`, "", aPolicy, deleteVersion},
 	"DeleteRole":                       {`RoleName!`, origami.KindRole, anIdentity, remove},
@@ -32,11 +33,13 @@ var operations = map[string]operation{
 	"DetachGroupPolicy":                {`GroupName! PolicyArn!`, origami.KindGroup, anIdentity, detach},
 	"DetachRolePolicy":                 {`RoleName! PolicyArn!`, origami.KindRole, anIdentity, detach},
 	"DetachUserPolicy":                 {`UserName! PolicyArn!`, origami.KindUser, anIdentity, detach},
+	"GetAccountPasswordPolicy":         {``, "", nil, noPasswordPolicy},
 	"GetContextKeysForCustomPolicy":    {`PolicyInputList!`, "", nil, contextKeysOf},
 	"GetContextKeysForPrincipalPolicy": {`PolicySourceArn! PolicyInputList`, "", aSource, contextKeysOf},
 	"GetGroup":                         {`GroupName! Marker MaxItems`, origami.KindGroup, anIdentity, getGroup},
 	"GetGroupPolicy":                   {`GroupName! PolicyName!`, origami.KindGroup, anIdentity, getInline},
 	"GetInstanceProfile":               {`InstanceProfileName!`, "", aProfile, getProfile},
+	"GetLoginProfile":                  {`UserName`, origami.KindUser, anIdentity, noLoginProfile},
 	"GetPolicy":                        {`PolicyArn!`, "", aPolicy, getPolicy},
 	"GetPolicyVersion":                 {`PolicyArn! VersionId!`, "", aPolicy, getVersion},
 	"GetRole":                          {`RoleName!`, origami.KindRole, anIdentity, get},
@@ -44,6 +47,7 @@ var operations = map[string]operation{
 	"GetUser":                          {`UserName`, origami.KindUser, anIdentity, get},
 	"GetUserPolicy":                    {`UserName! PolicyName!`, origami.KindUser, anIdentity, getInline},
 	"ListAccessKeys":                   {`UserName Marker MaxItems`, origami.KindUser, anIdentity, listKeys},
+	"ListAccountAliases":               {`Marker MaxItems`, "", nil, listAbsent},
 	"ListAttachedGroupPolicies":        {`GroupName! PathPrefix Marker MaxItems`, origami.KindGroup, anIdentity, listAttached},
 	"ListAttachedRolePolicies":         {`RoleName! PathPrefix Marker MaxItems`, origami.KindRole, anIdentity, listAttached},
 	"ListAttachedUserPolicies":         {`UserName! PathPrefix Marker MaxItems`, origami.KindUser, anIdentity, listAttached},
@@ -54,15 +58,23 @@ var operations = map[string]operation{
 	"ListInstanceProfileTags":          {`InstanceProfileName! Marker MaxItems`, "", aProfile, profileTags},
 	"ListInstanceProfiles":             {`PathPrefix Marker MaxItems`, "", nil, listProfiles},
 	"ListInstanceProfilesForRole":      {`RoleName! Marker MaxItems`, origami.KindRole, anIdentity, listProfiles},
+	"ListMFADevices":                   {`UserName Marker MaxItems`, origami.KindUser, anIdentity, listAbsent},
+	"ListOpenIDConnectProviders":       {``, "", nil, listAbsent},
 	"ListPolicies":                     {`Scope OnlyAttached PathPrefix PolicyUsageFilter Marker MaxItems`, "", nil, listPolicies},
 	"ListPolicyTags":                   {`PolicyArn! Marker MaxItems`, "", aPolicy, policyTags},
 	"ListPolicyVersions":               {`PolicyArn! Marker MaxItems`, "", aPolicy, listVersions},
 	"ListRolePolicies":                 {`RoleName! Marker MaxItems`, origami.KindRole, anIdentity, listInline},
 	"ListRoleTags":                     {`RoleName! Marker MaxItems`, origami.KindRole, anIdentity, identityTags},
 	"ListRoles":                        {`PathPrefix Marker MaxItems`, origami.KindRole, nil, listIdentities},
+	"ListSAMLProviders":                {``, "", nil, listAbsent},
+	"ListSSHPublicKeys":                {`UserName Marker MaxItems`, origami.KindUser, anIdentity, listAbsent},
+	"ListServerCertificates":           {`PathPrefix Marker MaxItems`, "", nil, listAbsent},
+	"ListServiceSpecificCredentials":   {`UserName ServiceName`, origami.KindUser, anIdentity, listAbsent},
+	"ListSigningCertificates":          {`UserName Marker MaxItems`, origami.KindUser, anIdentity, listAbsent},
 	"ListUserPolicies":                 {`UserName! Marker MaxItems`, origami.KindUser, anIdentity, listInline},
 	"ListUserTags":                     {`UserName! Marker MaxItems`, origami.KindUser, anIdentity, identityTags},
 	"ListUsers":                        {`PathPrefix Marker MaxItems`, origami.KindUser, nil, listIdentities},
+	"ListVirtualMFADevices":            {`AssignmentStatus Marker MaxItems`, "", nil, listAbsent},
 	"PutGroupPolicy":                   {`GroupName! PolicyName! PolicyDocument!`, origami.KindGroup, anIdentity, putInline},
 	"PutRolePermissionsBoundary":       {`RoleName! PermissionsBoundary!`, origami.KindRole, anIdentity, putBoundary},
 	"PutRolePolicy":                    {`RoleName! PolicyName! PolicyDocument!`, origami.KindRole, anIdentity, putInline},
@@ -98,21 +110,21 @@ const unserved = `
 	AcceptDelegationRequest AddClientIDToOpenIDConnectProvider AssociateDelegationRequest ChangePassword
 	CreateAccountAlias CreateDelegationRequest CreateLoginProfile CreateOpenIDConnectProvider CreateSAMLProvider
 	CreateServiceLinkedRole CreateServiceSpecificCredential CreateVirtualMFADevice DeactivateMFADevice
-	DeleteAccountAlias DeleteAccountPasswordPolicy DeleteLoginProfile DeleteOpenIDConnectProvider DeleteSAMLProvider
+	DeleteAccountAlias DeleteAccountPasswordPolicy DeleteOpenIDConnectProvider DeleteSAMLProvider
 	DeleteSSHPublicKey DeleteServerCertificate DeleteServiceLinkedRole DeleteServiceSpecificCredential
 	DeleteSigningCertificate DeleteVirtualMFADevice DisableOrganizationsRootCredentialsManagement
 	DisableOrganizationsRootSessions DisableOutboundWebIdentityFederation EnableMFADevice
 	EnableOrganizationsRootCredentialsManagement EnableOrganizationsRootSessions EnableOutboundWebIdentityFederation
 	GenerateCredentialReport GenerateOrganizationsAccessReport GenerateServiceLastAccessedDetails GetAccessKeyLastUsed
-	GetAccountAuthorizationDetails GetAccountPasswordPolicy GetAccountSummary
-	GetCredentialReport GetDelegationRequest GetHumanReadableSummary GetLoginProfile
+	GetAccountAuthorizationDetails GetAccountSummary
+	GetCredentialReport GetDelegationRequest GetHumanReadableSummary
 	GetMFADevice GetOpenIDConnectProvider GetOrganizationsAccessReport GetOutboundWebIdentityFederationInfo
 	GetSAMLProvider GetSSHPublicKey GetServerCertificate GetServiceLastAccessedDetails
-	GetServiceLastAccessedDetailsWithEntities GetServiceLinkedRoleDeletionStatus ListAccountAliases
-	ListDelegationRequests ListMFADeviceTags ListMFADevices ListOpenIDConnectProviderTags ListOpenIDConnectProviders
-	ListOrganizationsFeatures ListPoliciesGrantingServiceAccess ListSAMLProviderTags ListSAMLProviders
-	ListSSHPublicKeys ListServerCertificateTags ListServerCertificates ListServiceSpecificCredentials
-	ListSigningCertificates ListVirtualMFADevices RejectDelegationRequest RemoveClientIDFromOpenIDConnectProvider
+	GetServiceLastAccessedDetailsWithEntities GetServiceLinkedRoleDeletionStatus
+	ListDelegationRequests ListMFADeviceTags ListOpenIDConnectProviderTags
+	ListOrganizationsFeatures ListPoliciesGrantingServiceAccess ListSAMLProviderTags
+	ListServerCertificateTags
+	RejectDelegationRequest RemoveClientIDFromOpenIDConnectProvider
 	ResetServiceSpecificCredential ResyncMFADevice SendDelegationToken SetSecurityTokenServicePreferences
 	TagMFADevice TagOpenIDConnectProvider TagSAMLProvider
 	TagServerCertificate UntagMFADevice UntagOpenIDConnectProvider UntagSAMLProvider UntagServerCertificate
