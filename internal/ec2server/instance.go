@@ -150,8 +150,8 @@ func wireInstance(v instanceView, tags origami.Tags) ec2api.Instance {
 		}
 		out.CpuOptions = &ec2api.CpuOptions{CoreCount: ptr(int32(t.VCPUs / threads)), ThreadsPerCore: ptr(int32(threads))}
 	}
-	if v.State == origami.InstanceRunning {
-		out.CurrentInstanceBootMode = ptr(string(origami.LegacyBIOS))
+	for _, mode := range currentBootMode(v) {
+		out.CurrentInstanceBootMode = &mode
 	}
 	if v.State == origami.InstanceTerminated {
 		return out // no network any more

@@ -89,9 +89,14 @@ func ofGroups(get func(*origami.SecurityGroup) string) func(instanceView) []stri
 	}
 }
 
+// currentBootMode is the firmware that a running instance was started with. What
+// merely prefers UEFI is started without.
 func currentBootMode(v instanceView) []string {
-	if v.State != origami.InstanceRunning {
+	switch {
+	case v.State != origami.InstanceRunning:
 		return nil
+	case v.Architecture == origami.ARM64 || v.BootMode == origami.UEFI:
+		return one(origami.UEFI)
 	}
 	return one(origami.LegacyBIOS)
 }
