@@ -24,7 +24,7 @@ const module = "origami"
 var house = []string{
 	// 0 ground: nouns, contracts, codecs.
 	`. disk nbd internal/objstore internal/vmm internal/vmm/qemu/qmp internal/durable
-	 internal/sigv4 internal/awsquery internal/sdktest internal/sockettest internal/policy internal/keywrap internal/awsjson internal/optional`,
+	 internal/sigv4 internal/awsquery internal/sdktest internal/sockettest internal/suitetest internal/policy internal/keywrap internal/awsjson internal/optional`,
 	// 1 stores and drivers, and the suites that their contracts ask of them.
 	`disk/raw disk/qcow2 disk/disktest internal/durable/durabletest
 	 internal/objstore/dir internal/objstore/objstoretest
@@ -55,7 +55,7 @@ var owners = map[string]string{
 	"github.com/jackc/pgx":                "internal/metadb",
 	"gvisor.dev/gvisor":                   "internal/vnet",
 	"github.com/containers/gvisor-tap-":   "",
-	"os/exec":                             "internal/vmm/qemu cmd/origami internal/bench internal/testreport",
+	"os/exec":                             "internal/vmm/qemu cmd/origami internal/bench internal/testreport internal/suitetest",
 	"github.com/spf13/cobra":              "cmd/origami",
 	"github.com/vbauerster/mpb":           "cmd/origami",
 	"github.com/aws/aws-sdk-go-v2":        "",
