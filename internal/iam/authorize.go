@@ -211,6 +211,10 @@ func (p *principal) allows(r *policy.Request) (allowed, explicit bool) {
 	return p.policies.Decide(r)
 }
 
+// maxAgent bounds the user agent that policies see, in bytes: whoever asks says
+// how long it is, and may have policies that take their time with it.
+const maxAgent = 2048
+
 // request is the question that policies answer.
 func (p *principal) request(tx *metadb.Tx, action string, r Resource) (*policy.Request, error) {
 	now := tx.Now()
@@ -247,7 +251,7 @@ func (p *principal) request(tx *metadb.Tx, action string, r Resource) (*policy.R
 		keys.Set("aws:SourceIp", who.Address)
 	}
 	if who.Agent != "" {
-		keys.Set("aws:UserAgent", who.Agent)
+		keys.Set("aws:UserAgent", who.Agent[:min(len(who.Agent), maxAgent)])
 	}
 	if p.session != nil {
 		keys.Set("aws:TokenIssueTime", p.session.Created.UTC().Format(time.RFC3339))

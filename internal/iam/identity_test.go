@@ -231,6 +231,15 @@ func TestAuthorizeIdentities(t *testing.T) {
 	step(s.SetBoundary(ctx, a.ID, user, "u", ""))
 	step(s.Detach(ctx, a.ID, group, "g", "arn:aws:iam::aws:policy/AdministratorAccess"))
 	step(s.PutInline(ctx, a.ID, user, "u", "i", document(`"Effect":"Allow","Action":"ec2:*","Resource":"arn:aws:ec2:*:*:instance/*","Condition":{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}","aws:username":"u"}}`)))
+	step(s.PutInline(ctx, a.ID, user, "u", "agent", document(`"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringLike":{"aws:UserAgent":["*bad","*`+strings.Repeat("x", 1000)+`y"]}}`)))
+	instance := iam.Resource{ARN: "arn:aws:ec2:us-east-1:1:instance/i-1", Keys: policy.Keys{"aws:resourcetag/team": {"x"}}}
+	who.Agent = "good"
+	may("agent", "ec2:RebootInstances", true, instance)
+	who.Agent = strings.Repeat("x", 2045) + "bad"
+	may("bad agent", "ec2:RebootInstances", false, instance)
+	who.Agent = strings.Repeat("x", 60<<10) + "bad" // of which policies see the beginning
+	may("long agent", "ec2:RebootInstances", true, instance)
+	who.Agent = ""
 	mine, theirs := policy.Keys{}, policy.Keys{}
 	mine.Set("aws:ResourceTag/team", "x")
 	theirs.Set("aws:ResourceTag/team", "y")

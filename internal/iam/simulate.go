@@ -122,10 +122,10 @@ func (s *Service) Simulate(ctx context.Context, account origami.AccountID, q Sim
 	var out []Simulated
 	for _, a := range q.Actions {
 		for _, r := range q.Resources {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			out = append(out, m.ask(a, r))
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
 		}
 	}
 	return out, nil
