@@ -97,7 +97,7 @@ func (p *principals) addAWS(value string, bad error) error {
 		return nil
 	}
 	part := strings.SplitN(value, ":", 6)
-	if len(part) != 6 || part[0] != "arn" || part[1] == "" || part[3] != "" || !isAccount(part[4]) ||
+	if len(part) != 6 || part[0] != "arn" || part[1] != "aws" || part[3] != "" || !isAccount(part[4]) ||
 		strings.ContainsAny(value, "*?") {
 		return bad
 	}
