@@ -41,7 +41,6 @@ import (
 	"origami/internal/objstore/dir"
 	"origami/internal/rbinserver"
 	"origami/internal/sdktest"
-	"origami/internal/sigv4"
 	"origami/internal/task"
 )
 
@@ -144,12 +143,10 @@ func (i *installation) open() {
 	}
 	accounts := iam.New(db)
 	door := httptest.NewServer(endpoint.New(endpoint.Config{
-		Credentials: func(ctx context.Context, id, _ string) (endpoint.Credential, error) {
-			k, err := accounts.Credential(ctx, id)
-			if errors.Is(err, iam.ErrNoKey) {
-				return endpoint.Credential{}, sigv4.ErrUnknownKey
-			}
-			return endpoint.Credential{Secret: k.Secret, Account: k.Account, ARN: i.principal(k.Account)}, err
+		Credentials: func(ctx context.Context, id, token string) (endpoint.Credential, error) {
+			c, err := accounts.Authenticate(ctx, id, token)
+			c.ARN = i.principal(c.Account)
+			return endpoint.Credential(c), err
 		},
 		Regions: []origami.Region{home, abroad}, Logger: log,
 		Services: map[string]endpoint.Service{

@@ -102,32 +102,8 @@ func (s *Service) key(ctx context.Context, account origami.AccountID, user, id s
 	})
 }
 
-// ErrNoKey is the error of Credential for an access key that does not exist or
-// is switched off.
+// ErrNoKey is the error of KeyAccount for an access key that does not exist.
 var ErrNoKey = errors.New("no such access key")
-
-// Credential is the long-term access key of that ID, or ErrNoKey. It is what a
-// signature is verified against.
-func (s *Service) Credential(ctx context.Context, id string) (origami.AccessKey, error) {
-	if !wellFormedKey(id) {
-		return origami.AccessKey{}, ErrNoKey
-	}
-	var k origami.AccessKey
-	err := s.db.View(ctx, func(tx *metadb.Tx) error {
-		found, err := tx.AccessKey(id)
-		if err == nil {
-			k = *found
-		}
-		return err
-	})
-	switch {
-	case errors.Is(err, metadb.ErrNotFound), err == nil && k.Disabled:
-		return origami.AccessKey{}, ErrNoKey
-	case err != nil:
-		return k, fmt.Errorf("look up access key: %w", err)
-	}
-	return k, nil
-}
 
 // KeyAccount is the account that an access key of any kind belongs to, or
 // ErrNoKey.
@@ -165,17 +141,4 @@ func wellFormedKey(id string) bool {
 		}
 	}
 	return true
-}
-
-// Caller is who makes a request that was signed with a key of the root of an
-// account, in a region. Of other credentials, [Service.Authenticate] knows.
-func (s *Service) Caller(k origami.AccessKey, region origami.Region, request string) origami.Caller {
-	return origami.Caller{
-		Account:   k.Account,
-		ARN:       RootARN(k.Account),
-		UserID:    string(k.Account),
-		AccessKey: k.ID,
-		Region:    region,
-		Request:   request,
-	}
 }

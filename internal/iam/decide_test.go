@@ -31,7 +31,7 @@ func TestDecide(t *testing.T) {
 		{"named by the resource", who, deny("s3:*"), names, true, false},
 		{"allowed", who, allow("kms:Decrypt"), nil, true, false},
 		{"denied", who, deny("kms:*"), names, false, true},
-		{"root", s.Caller(k, "us-east-1", ""), deny("kms:*"), nil, true, false},
+		{"root", as(t, s, k.ID, ""), deny("kms:*"), nil, true, false},
 		{"gone", gone, allow("*"), names, false, false},
 	}
 	for _, tt := range tests {

@@ -13,6 +13,7 @@ import (
 	"origami"
 	"origami/internal/iam"
 	"origami/internal/metadb"
+	"origami/internal/sigv4"
 )
 
 func open(t *testing.T) (*iam.Service, *metadb.DB) {
@@ -84,17 +85,20 @@ func TestAccountNames(t *testing.T) {
 	}
 }
 
-func TestCredential(t *testing.T) {
+func TestAuthenticate(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)
 	_, k := create(t, s, "alice")
-	got, err := s.Credential(t.Context(), k.ID)
-	if err != nil || got != k {
-		t.Errorf("got %+v, %v, want %+v", got, err, k)
+	want := iam.Credential{Secret: k.Secret, Account: k.Account, ARN: "arn:aws:iam::" + string(k.Account) + ":root", UserID: string(k.Account)}
+	if got, err := s.Authenticate(t.Context(), k.ID, ""); err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	if got, err := s.Authenticate(t.Context(), k.ID, "token"); !errors.Is(err, sigv4.ErrInvalidToken) || got != (iam.Credential{}) {
+		t.Errorf("with a token: got %+v, %v", got, err)
 	}
 	for _, id := range []string{"", "AKIAAAAAAAAAAAAAAAAA", strings.ToLower(k.ID), k.ID + "A", k.ID + "\x00", "' OR 1=1 --abcdef", strings.Repeat("A", 1<<16)} {
-		if got, err := s.Credential(t.Context(), id); !errors.Is(err, iam.ErrNoKey) || got != (origami.AccessKey{}) {
-			t.Errorf("key %.40q: got %+v, error %v, want ErrNoKey", id, got, err)
+		if got, err := s.Authenticate(t.Context(), id, ""); !errors.Is(err, sigv4.ErrUnknownKey) || got != (iam.Credential{}) {
+			t.Errorf("key %.40q: got %+v, error %v, want ErrUnknownKey", id, got, err)
 		}
 	}
 	if err := s.DeleteAccessKey(t.Context(), "000000000000", "", k.ID); err == nil {
@@ -103,7 +107,7 @@ func TestCredential(t *testing.T) {
 	if err := s.DeleteAccessKey(t.Context(), k.Account, "", k.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Credential(t.Context(), k.ID); !errors.Is(err, iam.ErrNoKey) {
+	if _, err := s.Authenticate(t.Context(), k.ID, ""); !errors.Is(err, sigv4.ErrUnknownKey) {
 		t.Errorf("deleted key: got error %v", err)
 	}
 }
@@ -128,19 +132,6 @@ func TestCreateAccessKey(t *testing.T) {
 	}
 	if _, err := s.CreateAccessKey(t.Context(), "000000000000", ""); err == nil {
 		t.Error("a key was made for an account that does not exist")
-	}
-}
-
-func TestCaller(t *testing.T) {
-	t.Parallel()
-	s, _ := open(t)
-	a, k := create(t, s, "alice")
-	id := string(a.ID)
-	got := s.Caller(k, "eu-west-1", "req")
-	want := origami.Caller{Account: a.ID, ARN: "arn:aws:iam::" + id + ":root", UserID: id, AccessKey: k.ID,
-		Region: "eu-west-1", Request: "req"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("caller (-want +got):\n%s", diff)
 	}
 }
 

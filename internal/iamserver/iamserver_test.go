@@ -485,7 +485,8 @@ func TestEveryOperation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, who := iamserver.New(accounts), accounts.Caller(key, "us-east-1", "req-1")
+	h := iamserver.New(accounts)
+	who := origami.Caller{Account: key.Account, ARN: iam.RootARN(key.Account), UserID: string(key.Account), AccessKey: key.ID, Request: "req-1"}
 	ask := func(form string) string {
 		w := httptest.NewRecorder()
 		err := h.ServeAWS(w, httptest.NewRequest("POST", "/", strings.NewReader(form)), who)
