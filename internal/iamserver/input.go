@@ -18,6 +18,7 @@ type input struct {
 	PolicyInputList          []string       `query:"PolicyInputList" valid:"items=100"`
 	PolicySourceARN          *string        `query:"PolicySourceArn" valid:"min=20,max=2048"`
 	ResourceARNs             []string       `query:"ResourceArns" valid:"items=1000"`
+	ResourceHandlingOption   *string        `query:"ResourceHandlingOption" valid:"min=1,max=64"`
 	ResourceOwner            *string        `query:"ResourceOwner" valid:"max=2048"`
 	ResourcePolicy           *string        `query:"ResourcePolicy" valid:"max=131072"`
 	AccessKeyID              *string        `query:"AccessKeyId" valid:"min=16,max=128"`

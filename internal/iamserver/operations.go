@@ -84,9 +84,9 @@ var operations = map[string]operation{
 	"RemoveUserFromGroup":              {`GroupName! UserName!`, origami.KindGroup, anIdentity, removeFromGroup},
 	"SetDefaultPolicyVersion":          {`PolicyArn! VersionId!`, "", aPolicy, setDefaultVersion},
 	"SimulateCustomPolicy": {`PolicyInputList! ActionNames! PermissionsBoundaryPolicyInputList ResourceArns ResourcePolicy ResourceOwner CallerArn
-		ContextEntries Marker MaxItems`, "", nil, simulate},
+		ContextEntries ResourceHandlingOption Marker MaxItems`, "", nil, simulate},
 	"SimulatePrincipalPolicy": {`PolicySourceArn! ActionNames! PolicyInputList PermissionsBoundaryPolicyInputList ResourceArns ResourcePolicy ResourceOwner
-		CallerArn ContextEntries Marker MaxItems`, "", aSource, simulate},
+		CallerArn ContextEntries ResourceHandlingOption Marker MaxItems`, "", aSource, simulate},
 	"TagInstanceProfile":     {`InstanceProfileName! Tags!`, "", aProfile, tagProfile},
 	"TagPolicy":              {`PolicyArn! Tags!`, "", aPolicy, tagPolicy},
 	"TagRole":                {`RoleName! Tags!`, origami.KindRole, anIdentity, tagIdentity},

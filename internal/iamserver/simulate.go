@@ -2,6 +2,7 @@ package iamserver
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -91,8 +92,42 @@ func toPosition(p policy.Position) *wirePosition {
 	return &wirePosition{new(int32(p.Line)), new(int32(p.Column))}
 }
 
+// scenarios are the kinds of resources that a simulation of a launch must name,
+// by ResourceHandlingOption.
+var scenarios = map[string][]string{
+	"EC2-Classic-InstanceStore":    {"instance", "image", "security-group"},
+	"EC2-Classic-EBS":              {"instance", "image", "security-group", "volume"},
+	"EC2-VPC-InstanceStore":        {"instance", "image", "security-group", "network-interface"},
+	"EC2-VPC-InstanceStore-Subnet": {"instance", "image", "security-group", "network-interface", "subnet"},
+	"EC2-VPC-EBS":                  {"instance", "image", "security-group", "network-interface", "volume"},
+	"EC2-VPC-EBS-Subnet":           {"instance", "image", "security-group", "network-interface", "subnet", "volume"},
+}
+
+// checkScenario checks that the resources of a scenario are there.
+func (c *call) checkScenario() error {
+	if c.ResourceHandlingOption == nil {
+		return nil
+	}
+	needed, ok := scenarios[*c.ResourceHandlingOption]
+	if !ok {
+		return invalidChoice("resourceHandlingOption", *c.ResourceHandlingOption, strings.Join(slices.Sorted(maps.Keys(scenarios)), ", "))
+	}
+	for _, kind := range needed {
+		if !slices.ContainsFunc(c.ResourceARNs, func(arn string) bool {
+			part := strings.SplitN(arn, ":", 6)
+			return len(part) == 6 && part[2] == "ec2" && strings.HasPrefix(part[5], kind+"/")
+		}) {
+			return origami.Errorf("InvalidInput", "The scenario %s requires a resource of the type %s.", *c.ResourceHandlingOption, kind)
+		}
+	}
+	return nil
+}
+
 // simulate answers SimulateCustomPolicy and SimulatePrincipalPolicy.
 func simulate(c *call) (any, error) {
+	if err := c.checkScenario(); err != nil {
+		return nil, err
+	}
 	keys, err := c.contextKeys()
 	if err != nil {
 		return nil, err

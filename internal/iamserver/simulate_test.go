@@ -98,6 +98,20 @@ func TestSimulateCustomPolicy(t *testing.T) {
 			t.Errorf("got error %v, want %s", err, want)
 		}
 	}
+	launch := sdk.SimulateCustomPolicyInput{PolicyInputList: []string{second}, ActionNames: []string{"ec2:RunInstances"}, ResourceHandlingOption: aws.String("EC2-VPC-EBS")}
+	for _, kind := range []string{"instance", "image", "security-group", "network-interface", "volume"} {
+		if _, err := c.SimulateCustomPolicy(t.Context(), &launch); code(err) != "InvalidInput" || !strings.HasSuffix(err.Error(), "of the type "+kind+".") {
+			t.Errorf("without %s: got error %v", kind, err)
+		}
+		launch.ResourceArns = append(launch.ResourceArns, "arn:aws:ec2:eu-west-1:"+string(c.account)+":"+kind+"/*")
+	}
+	if out, err := c.SimulateCustomPolicy(t.Context(), &launch); err != nil || len(out.EvaluationResults) != 5 {
+		t.Errorf("with all resources: got %+v, %v", out, err)
+	}
+	launch.ResourceHandlingOption = aws.String("EC2")
+	if _, err := c.SimulateCustomPolicy(t.Context(), &launch); code(err) != "ValidationError" {
+		t.Errorf("with an unknown scenario: got error %v", err)
+	}
 	one := sdk.SimulateCustomPolicyInput{PolicyInputList: []string{second}, ActionNames: []string{"s3:A", "s3:B", "s3:C"}, MaxItems: aws.Int32(2)}
 	page, err := c.SimulateCustomPolicy(t.Context(), &one)
 	if err != nil || len(page.EvaluationResults) != 2 || !page.IsTruncated {
