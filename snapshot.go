@@ -66,7 +66,8 @@ func (s *Snapshot) Line() string {
 type SnapshotCopy struct {
 	Source       SnapshotID
 	SourceRegion Region
-	Minutes      int // in which the caller wants it to be complete, 0 if that does not matter
+	ForImage     bool // it was asked for with an image, and not by itself
+	Minutes      int  // in which the caller wants it to be complete, 0 if that does not matter
 
 	// While the copy is pending, Root is the content of the source, which must
 	// be kept, and Part what of it is there in the encryption of the copy: all

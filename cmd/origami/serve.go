@@ -39,7 +39,8 @@ type options struct {
 }
 
 // quotaNames are what --quota can limit.
-var quotaNames = []string{"image-shares", "image-usage-reports", "images", "instances", "key-pairs", "pending-snapshots", "public-images", "volumes"}
+var quotaNames = []string{"image-copies", "image-shares", "image-usage-reports", "images", "instances", "key-pairs", "pending-snapshots", "public-images",
+	"snapshot-copies", "volume-copies", "volumes"}
 
 func serveCommand() *cobra.Command { return serveCommandWith(serve) }
 
@@ -73,7 +74,7 @@ and it finds them again when it starts.`,
 	f.StringVar(&o.qemu, "qemu", "", "QEMU program (default: qemu-system-x86_64 in the PATH)")
 	f.DurationVar(&o.grace, "shutdown-grace", 2*time.Minute, "how long a guest may take to shut down before it is powered off")
 	f.Int64Var(&o.cache, "cache-mib", 64, "memory for decoded blocks, in MiB")
-	f.StringToIntVar(&o.quotas, "quota", map[string]int{"key-pairs": 5000}, "how much an account may have in a region: instances (pending and running), key-pairs, volumes,\nimages, public-images, image-usage-reports, image-shares of one image, and\npending-snapshots of one volume;\nwhat is not named has EC2's limit if it is about images, and no limit otherwise (instances=20,volumes=100)")
+	f.StringToIntVar(&o.quotas, "quota", map[string]int{"key-pairs": 5000}, "how much an account may have in a region: instances (pending and running), key-pairs, volumes,\nimages, public-images, image-usage-reports, image-shares of one image,\npending-snapshots of one volume, and image-copies, snapshot-copies and volume-copies\nunder way; what is not named has EC2's limit if it is about images or copies, and no limit\notherwise (instances=20,volumes=100)")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.metrics, "metrics", "", "address of /metrics, /healthz and /readyz, which are open to whoever reaches it: 127.0.0.1:9773 (default: none)")
 	f.StringVar(&o.audit, "audit-log", "", "file to which a line of JSON is added for every request that changes something (default: none)")

@@ -185,11 +185,11 @@ func (s *service) openConcepts() error {
 		"instance.start": 32, "instance.stop": 64, "instance.terminate": 64, "instance.reboot": 64, "instance.image": 32, "vmie.import": 2,
 	}})
 	s.ebs = ebs.New(ebs.Config{DB: s.db, Store: s.store, Queue: s.queue, Volumes: volumes, MaxVolumes: s.o.quotas["volumes"], KMS: s.kms, Log: s.log,
-		Limits: ebs.Limits{Pending: s.o.quotas["pending-snapshots"]}})
+		Limits: ebs.Limits{Pending: s.o.quotas["pending-snapshots"], SnapshotCopies: s.o.quotas["snapshot-copies"], VolumeCopies: s.o.quotas["volume-copies"]}})
 	s.ami = ami.New(s.ebs, nil)
 	s.ami.Quotas = ami.Quotas{
 		Images: s.o.quotas["images"], PublicImages: s.o.quotas["public-images"],
-		Shares: s.o.quotas["image-shares"], UsageReports: s.o.quotas["image-usage-reports"],
+		Shares: s.o.quotas["image-shares"], Copies: s.o.quotas["image-copies"], UsageReports: s.o.quotas["image-usage-reports"],
 	}
 	if s.machines, err = openMachines(s.ctx, s.o, s.log); err != nil {
 		return err

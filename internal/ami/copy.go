@@ -9,10 +9,6 @@ import (
 	"origami/internal/metadb"
 )
 
-// maxCopies is how many images an account may have copied into a region at
-// once.
-const maxCopies = 300
-
 // CopyRequest is a request for a copy of an image in the caller's region.
 type CopyRequest struct {
 	Source       origami.ImageID
@@ -83,8 +79,8 @@ func (s *Service) checkCopies(tx *metadb.Tx, who origami.Caller) error {
 			n++
 		}
 	}
-	if n >= maxCopies {
-		return origami.Errorf(origami.CodeResourceLimitExceeded, "Too many image copies in progress. The limit is %d for this destination region.", maxCopies)
+	if most := s.Quotas.decided().Copies; n >= most {
+		return origami.Errorf(origami.CodeResourceLimitExceeded, "Too many image copies in progress. The limit is %d for this destination region.", most)
 	}
 	return nil
 }
@@ -157,8 +153,9 @@ func (s *Service) copySnapshot(tx *metadb.Tx, who origami.Caller, source *origam
 	return s.ebs.AddCopy(tx, who, from, secrecy, ebs.CopyRequest{
 		Description: fmt.Sprintf("Copied for DestinationAmi %s from SourceAmi %s for SourceSnapshot %s. Task created on %s.",
 			to, source.ID, id, grouped(s.now().UnixMilli())),
-		Minutes: r.Minutes,
-		Tags:    r.SnapshotTags,
+		Minutes:  r.Minutes,
+		Tags:     r.SnapshotTags,
+		ForImage: true,
 	})
 }
 

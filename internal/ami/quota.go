@@ -13,6 +13,7 @@ type Quotas struct {
 	Images       int // available, pending, disabled and in the recycle bin: 50,000
 	PublicImages int // in the recycle bin too: 5
 	Shares       int // accounts, organizations and units that one image is shared with: 1,000
+	Copies       int // under way into a region: 300
 	UsageReports int // that are kept: 2,000
 }
 
@@ -22,6 +23,7 @@ func (q Quotas) decided() Quotas {
 		Images:       cmp.Or(q.Images, 50_000),
 		PublicImages: cmp.Or(q.PublicImages, 5),
 		Shares:       cmp.Or(q.Shares, 1_000),
+		Copies:       cmp.Or(q.Copies, 300),
 		UsageReports: cmp.Or(q.UsageReports, 2_000),
 	}
 }

@@ -12,9 +12,6 @@ import (
 	"origami/internal/task"
 )
 
-// maxCopies is how many copies an account may have under way into a region.
-const maxCopies = 20
-
 // CopyRequest is a request for a copy of a snapshot in the caller's region.
 type CopyRequest struct {
 	Source       origami.SnapshotID
@@ -25,6 +22,8 @@ type CopyRequest struct {
 	Tags         origami.Tags
 	// Fault, if not empty, is why the copy must fail after it was begun.
 	Fault string
+	// ForImage says that it is part of the copy of an image, and counts as that.
+	ForImage bool
 }
 
 // CopySnapshot promises a copy of a snapshot that the caller may use, which is
@@ -64,12 +63,12 @@ func (s *Service) CopySnapshot(tx *metadb.Tx, who origami.Caller, r CopyRequest)
 		if err != nil {
 			return nil, err
 		}
-		if snap.Copy != nil {
+		if snap.Copy != nil && !snap.Copy.ForImage {
 			n++
 		}
 	}
-	if n >= maxCopies {
-		return nil, origami.Errorf(origami.CodeResourceLimitExceeded, "Too many snapshot copies in progress. The limit is %d for this destination region.", maxCopies)
+	if most := s.limits.snapshotCopies(); n >= most {
+		return nil, origami.Errorf(origami.CodeResourceLimitExceeded, "Too many snapshot copies in progress. The limit is %d for this destination region.", most)
 	}
 	return s.AddCopy(tx, who, source, secrecy, r)
 }
@@ -89,7 +88,7 @@ func (s *Service) AddCopy(tx *metadb.Tx, who origami.Caller, source *origami.Sna
 	snap := s.newSnapshot(who, &origami.Volume{ID: origami.NoVolume, Size: source.VolumeSize, Encrypted: secrecy.Key != "", KMSKey: secrecy.Key},
 		SnapshotSpec{Description: r.Description})
 	snap.Copy = &origami.SnapshotCopy{
-		Source: source.ID, SourceRegion: source.Region, Root: source.Root, Fault: secrecy.Fault,
+		Source: source.ID, SourceRegion: source.Region, Root: source.Root, Fault: secrecy.Fault, ForImage: r.ForImage,
 	}
 	if r.Minutes != nil {
 		snap.Copy.Minutes = int(*r.Minutes)

@@ -176,8 +176,10 @@ func (c *client) step() error {
 		return c.deleteSnapshot()
 	case k < 89 && len(c.snapshots) < snapshots:
 		return c.ingest()
-	case k < 93 && len(c.volumes) < volumes:
+	case k < 91 && len(c.volumes) < volumes:
 		return c.newVolume()
+	case k < 94 && len(c.volumes) < volumes:
+		return c.copyVolume()
 	case k < 95:
 		return c.dropVolume()
 	case k < 97:
@@ -192,6 +194,12 @@ func (c *client) volume(id origami.VolumeID) (*ebs.Volume, error) {
 		return v, nil
 	}
 	v, err := c.w.ebs.Open(context.Background(), region, id)
+	if errors.Is(err, &origami.Error{Code: origami.CodeIncorrectState}) { // a copy that is being made
+		if err := c.w.settle(); err != nil {
+			return nil, err
+		}
+		v, err = c.w.ebs.Open(context.Background(), region, id)
+	}
 	if err == nil {
 		c.open[id] = v
 	}
@@ -253,6 +261,9 @@ func (c *client) snapshot() error {
 	id := pick(c.rng, c.volumes)
 	snap, err := c.w.ebs.CreateSnapshot(context.Background(), alice, ebs.SnapshotSpec{Volume: id})
 	c.note("snapshot of %s: %+v, %v", id, snap, err)
+	if errors.Is(err, &origami.Error{Code: origami.CodeIncorrectState}) { // of a copy that is being made
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -330,6 +341,30 @@ func (c *client) newVolume() error {
 		c.volumes[v.ID] = modelOf(holds)
 	}
 	return err
+}
+
+// copyVolume copies a volume, to one with its key or another.
+func (c *client) copyVolume() error {
+	id := pick(c.rng, c.volumes)
+	r := ebs.VolumeCopyRequest{Source: id}
+	if key := c.rng.IntN(4); key < len(c.keys) {
+		r.Encryption.Key = c.keys[key]
+	}
+	v, err := c.w.ebs.CopyVolume(context.Background(), alice, r)
+	c.note("copy of %s: %+v, %v", id, v, err)
+	var e *origami.Error
+	if errors.As(err, &e) {
+		switch e.Code {
+		case "ConcurrentCopyVolumeLimitExceeded", origami.CodeIncorrectState: // earlier ones are under way
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	c.volumes[id].flushed()
+	c.volumes[v.ID] = modelOf(c.volumes[id].now())
+	return nil
 }
 
 func (c *client) dropVolume() error {

@@ -83,6 +83,12 @@ func (s *Service) CreateVolume(tx *metadb.Tx, who origami.Caller, r VolumeReques
 // one that can be written.
 func (s *Service) runCreate(ctx context.Context, run *task.Run) error {
 	id, region := origami.VolumeID(run.Task.Resource), run.Task.Region
+	return s.makeFiles(ctx, region, id)
+}
+
+// makeFiles makes the files of a volume that is being created, which is available
+// then. It does nothing if the volume is gone.
+func (s *Service) makeFiles(ctx context.Context, region origami.Region, id origami.VolumeID) error {
 	v, err := s.Open(ctx, region, id)
 	if isGone(err) {
 		return nil
@@ -110,6 +116,9 @@ func (s *Service) endCreation(tx *metadb.Tx, region origami.Region, id origami.V
 	_, err := tx.UpdateVolume(region, id, func(v *origami.Volume) error {
 		if v.State == origami.VolumeCreating {
 			v.State = state
+		}
+		if v.State == origami.VolumeError {
+			v.Copy = nil
 		}
 		return nil
 	})

@@ -107,6 +107,7 @@ func New(c Config) *Service {
 	c.Queue.Handle(taskSnapshot, task.Handler{Run: s.runSnapshot, Failed: s.snapshotFailed})
 	c.Queue.Handle(taskCopy, task.Handler{Run: s.runCopy, Failed: s.snapshotFailed})
 	c.Queue.Handle(taskCreate, task.Handler{Run: s.runCreate, Failed: s.createFailed, MaxAttempts: createAttempts})
+	c.Queue.Handle(taskCopyVolume, task.Handler{Run: s.runCopyVolume, Failed: s.createFailed})
 	// Files are not left behind for having been in use for long.
 	c.Queue.Handle(taskRemove, task.Handler{Run: s.runRemove, MaxAttempts: math.MaxInt})
 	// A key that cannot be used may be usable again.

@@ -67,7 +67,15 @@ func (s *Service) Restore(tx *metadb.Tx, who origami.Caller, source *origami.Sna
 	if key == "" && encrypted && source.Owner == who.Account {
 		key = source.KMSKey
 	}
-	return s.encrypt(tx, who, source, key)
+	return s.encrypt(tx, who, keyOf(source), key)
+}
+
+// keyOf is the key of a snapshot, or "" of none.
+func keyOf(snap *origami.Snapshot) string {
+	if snap == nil {
+		return ""
+	}
+	return snap.KMSKey
 }
 
 // CopySecrecy decides how a copy of a snapshot is encrypted. CopyImage keeps
@@ -91,12 +99,37 @@ func (s *Service) CopySecrecy(tx *metadb.Tx, who origami.Caller, source *origami
 	case !image && !byDefault:
 		key = kms.EBSAlias
 	}
-	return s.encrypt(tx, who, source, key)
+	return s.encrypt(tx, who, source.KMSKey, key)
+}
+
+// VolumeCopySecrecy decides how a copy of a caller's volume is encrypted: with the
+// key of the source unless the request names another, and anew if the source is
+// not encrypted and the request or the account wants it. A request that names a
+// key need not say that it wants to encrypt.
+func (s *Service) VolumeCopySecrecy(tx *metadb.Tx, who origami.Caller, source *origami.Volume, e Encryption) (Secrecy, error) {
+	if e.Key != "" && e.Encrypted == nil {
+		e.Encrypted = new(true)
+	}
+	if err := e.Check(); err != nil {
+		return Secrecy{}, err
+	}
+	byDefault, err := s.EncryptionByDefault(tx, who)
+	if err != nil {
+		return Secrecy{}, err
+	}
+	if !source.Encrypted && !e.wanted() && !byDefault {
+		return Secrecy{}, nil
+	}
+	key := e.Key
+	if key == "" {
+		key = source.KMSKey
+	}
+	return s.encrypt(tx, who, source.KMSKey, key)
 }
 
 // encrypt has something encrypted with a key, the default one if key is empty.
-// source, if not nil, is what it is made of.
-func (s *Service) encrypt(tx *metadb.Tx, who origami.Caller, source *origami.Snapshot, key string) (Secrecy, error) {
+// from is the ARN of the key of what it is made of, "" if that is not encrypted.
+func (s *Service) encrypt(tx *metadb.Tx, who origami.Caller, from, key string) (Secrecy, error) {
 	if s.keys.KMS == nil {
 		return Secrecy{}, errNoKeys()
 	}
@@ -112,8 +145,8 @@ func (s *Service) encrypt(tx *metadb.Tx, who origami.Caller, source *origami.Sna
 		return faulty(key, err)
 	}
 	err = s.keys.KMS.Check(tx, a, k, nil, encryptActions...)
-	if err == nil && source != nil && source.Encrypted {
-		err = s.mayDecrypt(tx, who, source)
+	if err == nil && from != "" {
+		err = s.mayUse(tx, who, from, "Decrypt")
 	}
 	if err == nil {
 		err = s.keys.makeDomain(tx, a, k)

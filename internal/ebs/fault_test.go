@@ -132,6 +132,9 @@ func (c *client) script(cause error) error {
 		c.write, c.write, c.flush, c.write, c.snapshot, c.w.settle, c.write, c.write, c.snapshot, c.ingest, c.w.settle,
 		c.trim, c.flush, c.w.settle,
 	}
+	if cause != syscall.ENOSPC { // what follows a failure is the same for both causes
+		steps = append(steps, c.copyOnce, c.write, c.w.settle)
+	}
 	for i, step := range steps {
 		err := step()
 		if err != nil && (cause == nil || !errors.Is(err, cause) && !errors.Is(err, overlay.ErrFailed)) {
@@ -183,9 +186,20 @@ func (c *client) trim() error {
 	return err
 }
 
-// forgive takes out of the model the snapshots that failed, which must say why
-// and can be deleted.
+// copyOnce copies a volume, unless an earlier script has.
+func (c *client) copyOnce() error {
+	if len(c.volumes) > 1 {
+		return nil
+	}
+	return c.copyVolume()
+}
+
+// forgive takes out of the model the snapshots that failed, which must say why,
+// and the copies; both can be deleted.
 func (c *client) forgive(struck bool) error {
+	if err := c.forgiveCopies(struck); err != nil {
+		return err
+	}
 	all, err := c.w.snapshots()
 	if err != nil {
 		return err
@@ -206,4 +220,26 @@ func (c *client) forgive(struck bool) error {
 		}
 	}
 	return nil
+}
+
+func (c *client) forgiveCopies(struck bool) error {
+	return c.w.db.Update(context.Background(), func(tx *metadb.Tx) error {
+		for v, err := range tx.AllVolumes() {
+			if err != nil {
+				return err
+			}
+			switch {
+			case v.State != origami.VolumeError:
+				continue
+			case !struck:
+				return fmt.Errorf("volume %s failed without a fault", v.ID)
+			}
+			delete(c.volumes, v.ID)
+			delete(c.open, v.ID)
+			if err := c.w.ebs.DeleteVolume(tx, alice, v.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

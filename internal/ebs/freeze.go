@@ -14,7 +14,7 @@ import (
 
 // Frozen is the content of volumes at one instant, the same for all of them.
 // Its layers stay until it is released, and then for as long as a pending
-// snapshot names them.
+// snapshot, or a copy that is being created, names them.
 type Frozen struct {
 	s      *Service
 	layers map[origami.VolumeID]overlay.LayerID // 0 until it is known; guarded by s.mu
@@ -83,9 +83,9 @@ func (s *Service) Freeze(ctx context.Context, region origami.Region, ids ...orig
 	return f, nil
 }
 
-// needed is the lowest layer of a volume that somebody is still to read:
-// a pending snapshot, or a freeze other than except whose snapshots are not
-// recorded yet.
+// needed is the lowest layer of a volume that somebody is still to read: a pending
+// snapshot, a copy that is being created, or a freeze other than except whose
+// snapshots and copies are not recorded yet.
 func (s *Service) needed(ctx context.Context, region origami.Region, id origami.VolumeID, except *Frozen, completed func(*origami.Snapshot)) (overlay.LayerID, error) {
 	lowest := overlay.LayerID(math.MaxUint64)
 	// Freezes first: one that is released meanwhile has its row by then.
@@ -108,7 +108,13 @@ func (s *Service) needed(ctx context.Context, region origami.Region, id origami.
 				completed(snap)
 			}
 		}
-		return nil
+		copies, err := tx.VolumeCopies(region, id)
+		for _, c := range copies {
+			if c.Copy.Layer != 0 {
+				lowest = min(lowest, overlay.LayerID(c.Copy.Layer))
+			}
+		}
+		return err
 	})
 	return lowest, err
 }

@@ -27,13 +27,24 @@ func (s *Service) Holdings(ctx context.Context) ([]Holding, error) {
 	h := holdings{at: make(map[blockstore.Root]int)}
 	err := s.db.View(ctx, func(tx *metadb.Tx) error {
 		rows := make(map[origami.VolumeID]bool)
+		var copies []*origami.Volume
 		for v, err := range tx.AllVolumes() {
 			if err != nil {
 				return err
 			}
 			rows[v.ID] = true
+			if v.Copy != nil && v.Copy.Layer != 0 {
+				copies = append(copies, v)
+			}
 			if err := s.holdVolume(&h, v); err != nil {
 				return err
+			}
+		}
+		for _, v := range copies {
+			if !rows[v.Source] {
+				if err := s.holdSource(&h, v); err != nil {
+					return err
+				}
 			}
 		}
 		for snap, err := range tx.AllSnapshots() {
@@ -132,6 +143,23 @@ func (s *Service) holdVolume(h *holdings, v *origami.Volume) error {
 		}
 	}
 	return nil
+}
+
+// holdSource adds what the source of a copy that is being created stands on, and
+// has no row to hold it any more.
+func (s *Service) holdSource(h *holdings, v *origami.Volume) error {
+	label, err := overlay.BaseOf(s.volumes, string(v.Source))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	to, err := h.of(label)
+	if err == nil && !slices.Contains(to.Volumes, v) {
+		to.Volumes = append(to.Volumes, v)
+	}
+	return err
 }
 
 // baseOf is the label of what a volume stands on.

@@ -1,17 +1,27 @@
 package ebs
 
 import (
+	"cmp"
 	"time"
 
 	"origami"
 	"origami/internal/metadb"
 )
 
-// Limits bound how volumes are snapshotted. The zero value bounds nothing.
+// Limits bound how volumes are snapshotted, and what is copied at a time. The zero
+// value bounds no snapshots, and copies as EC2 does.
 type Limits struct {
 	Pending  int           // snapshots of one volume at a time
 	Interval time.Duration // between snapshots of one volume
+
+	// How many copies an account may have under way into a region; zero values
+	// mean what EC2 begins with.
+	SnapshotCopies int // that were asked for by themselves, not with an image: 20
+	VolumeCopies   int // 5
 }
+
+func (l Limits) snapshotCopies() int { return cmp.Or(l.SnapshotCopies, 20) }
+func (l Limits) volumeCopies() int   { return cmp.Or(l.VolumeCopies, 5) }
 
 // room refuses a snapshot of a volume that would be one too many, whichever
 // operation takes it. Snapshots that are of no volume, as copies are, have
@@ -26,7 +36,7 @@ func (l Limits) room(tx *metadb.Tx, v *origami.Volume) error {
 
 // check refuses a snapshot of a volume that would be one too many, or too soon.
 func (l Limits) check(tx *metadb.Tx, v *origami.Volume, now time.Time) error {
-	if l == (Limits{}) {
+	if l.Pending == 0 && l.Interval == 0 {
 		return nil
 	}
 	pending := 0

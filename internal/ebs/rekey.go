@@ -129,7 +129,12 @@ func (s *Service) rekey(ctx context.Context, region origami.Region, v *Volume, r
 			return err
 		}
 	}
-	return s.noteRekey(ctx, region, v.d.id, func(v *origami.Volume) { v.Rekey = nil })
+	return s.noteRekey(ctx, region, v.d.id, func(v *origami.Volume) {
+		v.Rekey = nil
+		if v.Copy != nil && v.Copy.Layer == 0 {
+			v.Copy = nil // all of it is there
+		}
+	})
 }
 
 // rekeyOptions has the work begin where an earlier run came to, and tell how far

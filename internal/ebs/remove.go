@@ -29,7 +29,8 @@ func snapshotsOf(tx *metadb.Tx, region origami.Region, id origami.VolumeID) iter
 }
 
 // runRemove removes the files of a volume that has no row any more. Pending
-// snapshots of it still need them and go first. It is tried until it succeeds.
+// snapshots of it, and copies that are being created, still need them and go
+// first. It is tried until it succeeds.
 func (s *Service) runRemove(ctx context.Context, run *task.Run) error {
 	id := origami.VolumeID(run.Task.Resource)
 	pending := 0
@@ -42,13 +43,19 @@ func (s *Service) runRemove(ctx context.Context, run *task.Run) error {
 				pending++
 			}
 		}
-		return nil
+		copies, err := tx.VolumeCopies(run.Task.Region, id)
+		for _, c := range copies {
+			if c.Copy.Layer != 0 {
+				pending++
+			}
+		}
+		return err
 	})
 	if err != nil {
 		return task.Retry(err)
 	}
 	if pending > 0 {
-		return task.Retry(fmt.Errorf("%d pending snapshots still read %s", pending, id))
+		return task.Retry(fmt.Errorf("%d pending snapshots and copies still read %s", pending, id))
 	}
 	return task.Retry(s.removeFiles(id))
 }
@@ -92,6 +99,9 @@ func (s *Service) Recover(ctx context.Context) error {
 				return err
 			}
 			kept[string(v.ID)] = true
+			if v.Copy != nil && v.Copy.Layer != 0 {
+				kept[string(v.Source)] = true
+			}
 			if s.standsForeign(v) {
 				foreign = append(foreign, v)
 			}

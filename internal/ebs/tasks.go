@@ -16,9 +16,10 @@ const (
 	taskTierExpire  = "ebs.tier.expire" // end a temporary restore
 	taskFastRestore = "ebs.fastrestore" // move a fast restore to its next state
 
-	taskCreate = "ebs.create" // make the files of a new volume
-	taskRekey  = "ebs.rekey"  // encrypt what a volume began with by its own key
-	taskRemove = "ebs.remove" // remove the files of a deleted volume
+	taskCreate     = "ebs.create"      // make the files of a new volume
+	taskCopyVolume = "ebs.volume.copy" // make a copy of a volume
+	taskRekey      = "ebs.rekey"       // encrypt what a volume began with by its own key
+	taskRemove     = "ebs.remove"      // remove the files of a deleted volume
 )
 
 // snapshotTask is a task about a snapshot.

@@ -54,7 +54,7 @@ func (s *Service) uploadBase(tx *metadb.Tx, who origami.Caller, r UploadRequest)
 // uploadKey is the ARN of a key that the caller may encrypt an upload with.
 // Unlike the keys of volumes and copies, a bad one is refused at once.
 func (s *Service) uploadKey(tx *metadb.Tx, who origami.Caller, ref string) (string, error) {
-	secrecy, err := s.encrypt(tx, who, nil, ref)
+	secrecy, err := s.encrypt(tx, who, "", ref)
 	if err != nil {
 		return "", keyError(ref, err)
 	}

@@ -20,7 +20,12 @@ type VolumeSpec struct {
 	Shape    Shape               // Size 0 takes the snapshot's
 	State    origami.VolumeState // available, if it is empty
 	Attach   *origami.Attachment // attached from the start, as at a launch
-	Secrecy  Secrecy             // as Restore decides it
+	Secrecy  Secrecy             // as Restore or VolumeCopySecrecy decides it
+
+	// Source, if not empty, is what the volume is a copy of, with the content of a
+	// frozen layer.
+	Source origami.VolumeID
+	Layer  overlay.LayerID
 }
 
 // NewVolume makes a volume in the caller's account and region. It writes rows
@@ -36,6 +41,9 @@ func (s *Service) NewVolume(tx *metadb.Tx, who origami.Caller, spec VolumeSpec) 
 		Created: s.now().UTC(),
 
 		Encrypted: spec.Secrecy.Key != "", KMSKey: spec.Secrecy.Key, Fault: spec.Secrecy.Fault,
+	}
+	if spec.Source != "" {
+		v.Source, v.Copy = spec.Source, &origami.VolumeCopy{Layer: uint64(spec.Layer)}
 	}
 	shape := spec.Shape
 	if snap := spec.Snapshot; snap != nil {
@@ -146,6 +154,8 @@ func (s *Service) openDevice(ctx context.Context, region origami.Region, d *devi
 func (s *Service) createOverlay(ctx context.Context, v *origami.Volume) error {
 	dir := string(v.ID)
 	switch {
+	case v.Copy != nil && v.Copy.Layer != 0:
+		return wrongState(v) // what it begins with is not known yet
 	case v.Fault != "":
 		return faultError(v.Fault)
 	case v.KMSKey == "":

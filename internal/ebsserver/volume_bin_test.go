@@ -15,6 +15,7 @@ import (
 	rbintypes "github.com/aws/aws-sdk-go-v2/service/rbin/types"
 
 	"origami"
+	"origami/internal/ebs"
 	"origami/internal/kms"
 )
 
@@ -288,4 +289,37 @@ func TestEncryptedVolumeBin(t *testing.T) {
 	if !slices.Equal(i.read(t, *id, 0, size), content(2)) {
 		t.Error("the volume has not the bytes that it had")
 	}
+}
+
+// TestCopyLimits sets how many copies an account may have under way.
+//
+//origami:proves CopyVolumes CopySnapshot
+func TestCopyLimits(t *testing.T) {
+	t.Parallel()
+	i := start(t)
+	one, two := i.a.volume(t, nil), i.a.volume(t, nil)
+	snap := i.a.make(t, nil, nil)
+	i.idle, i.limits = true, ebs.Limits{VolumeCopies: 1, SnapshotCopies: 1}
+	i.restart()
+	c := i.a.ec2(home)
+	do(t, c.CopyVolumes, &ec2.CopyVolumesInput{SourceVolumeId: one})
+	refused(t, c.CopyVolumes, &ec2.CopyVolumesInput{SourceVolumeId: one}, "ConcurrentCopyVolumeLimitExceeded")
+	refused(t, c.CopyVolumes, &ec2.CopyVolumesInput{SourceVolumeId: two}, "CopyVolumesLimitExceeded")
+	in := func() *ec2.CopySnapshotInput {
+		return &ec2.CopySnapshotInput{SourceRegion: p(string(home)), SourceSnapshotId: snap}
+	}
+	do(t, c.CopySnapshot, in())
+	refused(t, c.CopySnapshot, in(), "ResourceLimitExceeded")
+	i.idle = false
+	i.restart()
+	c = i.a.ec2(home)
+	await(t, "the copies are there", func() bool {
+		for _, v := range do(t, c.DescribeVolumes, &ec2.DescribeVolumesInput{}).Volumes {
+			if v.State != ec2types.VolumeStateAvailable {
+				return false
+			}
+		}
+		return true
+	})
+	do(t, c.CopyVolumes, &ec2.CopyVolumesInput{SourceVolumeId: two})
 }

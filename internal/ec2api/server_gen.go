@@ -20,6 +20,7 @@ type Server interface {
 	CancelImageLaunchPermission(ctx context.Context, who origami.Caller, in *CancelImageLaunchPermissionInput) (*CancelImageLaunchPermissionOutput, error)
 	CopyImage(ctx context.Context, who origami.Caller, in *CopyImageInput) (*CopyImageOutput, error)
 	CopySnapshot(ctx context.Context, who origami.Caller, in *CopySnapshotInput) (*CopySnapshotOutput, error)
+	CopyVolumes(ctx context.Context, who origami.Caller, in *CopyVolumesInput) (*CopyVolumesOutput, error)
 	CreateDefaultVpc(ctx context.Context, who origami.Caller, in *CreateDefaultVpcInput) (*CreateDefaultVpcOutput, error)
 	CreateImage(ctx context.Context, who origami.Caller, in *CreateImageInput) (*CreateImageOutput, error)
 	CreateImageUsageReport(ctx context.Context, who origami.Caller, in *CreateImageUsageReportInput) (*CreateImageUsageReportOutput, error)
@@ -170,6 +171,7 @@ var Operations = map[string]*Operation{
 	"CancelImageLaunchPermission":                 define(Server.CancelImageLaunchPermission, Operation{Name: "CancelImageLaunchPermission", HasDryRun: true}),
 	"CopyImage":                                   define(Server.CopyImage, Operation{Name: "CopyImage", HasDryRun: true, MaxToken: 128}),
 	"CopySnapshot":                                define(Server.CopySnapshot, Operation{Name: "CopySnapshot", HasDryRun: true}),
+	"CopyVolumes":                                 define(Server.CopyVolumes, Operation{Name: "CopyVolumes", HasDryRun: true, MaxToken: 64}),
 	"CreateDefaultVpc":                            define(Server.CreateDefaultVpc, Operation{Name: "CreateDefaultVpc", HasDryRun: true}),
 	"CreateImage":                                 define(Server.CreateImage, Operation{Name: "CreateImage", HasDryRun: true}),
 	"CreateImageUsageReport":                      define(Server.CreateImageUsageReport, Operation{Name: "CreateImageUsageReport", HasDryRun: true, MaxToken: 128}),

@@ -178,6 +178,26 @@ type CopySnapshotOutput struct {
 	Tags       []Tag   `xml:"tagSet>item"`
 }
 
+// CopyVolumesInput is the request of CopyVolumes: shape CopyVolumesRequest.
+type CopyVolumesInput struct {
+	ClientToken        *string            `query:"ClientToken"`
+	DryRun             *bool              `query:"DryRun"`
+	Encrypted          *bool              `query:"Encrypted"`
+	Iops               *int32             `query:"Iops"`
+	KmsKeyId           *string            `query:"KmsKeyId"`
+	MultiAttachEnabled *bool              `query:"MultiAttachEnabled"`
+	Size               *int32             `query:"Size"`
+	SourceVolumeId     *string            `query:"SourceVolumeId" valid:"required"`
+	TagSpecifications  []TagSpecification `query:"TagSpecification"`
+	Throughput         *int32             `query:"Throughput"`
+	VolumeType         *string            `query:"VolumeType"`
+}
+
+// CopyVolumesOutput is the answer of CopyVolumes: shape CopyVolumesResult.
+type CopyVolumesOutput struct {
+	Volumes []Volume `xml:"volumeSet>item"`
+}
+
 // CreateDefaultVpcInput is the request of CreateDefaultVpc: shape CreateDefaultVpcRequest.
 type CreateDefaultVpcInput struct {
 	DryRun *bool `query:"DryRun"`

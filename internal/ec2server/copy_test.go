@@ -217,6 +217,60 @@ func TestCopySnapshotLimit(t *testing.T) {
 	}
 }
 
+// TestCopyLimitsApart counts copies of images and copies of snapshots by themselves:
+// the snapshots of an image that is copied are not asked for one by one.
+//
+//origami:proves CopyImage CopySnapshot
+func TestCopyLimitsApart(t *testing.T) {
+	t.Parallel()
+	i := open(t)
+	i.images.Quotas.Copies = 2
+	source := i.a.snapshot(t, home, "own")
+	img := i.a.register(t, i.a.Client, "image", source)
+	for n := range 25 {
+		id := i.a.pending(t, home)
+		err := i.db.Update(t.Context(), func(tx *metadb.Tx) error {
+			_, err := tx.UpdateSnapshot(home, origami.SnapshotID(id), func(s *origami.Snapshot) error {
+				s.Copy = &origami.SnapshotCopy{ForImage: n < 20}
+				return nil
+			})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	copySnapshot := &ec2.CopySnapshotInput{SourceRegion: p(string(home)), SourceSnapshotId: &source}
+	if got := copied(t, i.a.Client, *do(t, i.a.CopySnapshot, copySnapshot).SnapshotId); got.State != "completed" {
+		t.Errorf("beside the snapshots of images, the copy of a snapshot is %s", got.State)
+	}
+	under := func(name string) string {
+		id := i.a.register(t, i.a.Client, name, source)
+		i.change(t, home, id, func(m *origami.Image) { m.State, m.SourceImage = origami.ImagePending, origami.ImageID(img) })
+		return id
+	}
+	copyImage := func(name string) *ec2.CopyImageInput {
+		return &ec2.CopyImageInput{SourceRegion: p(string(home)), SourceImageId: &img, Name: &name}
+	}
+	under("one")
+	id := *do(t, i.a.CopyImage, copyImage("among")).ImageId
+	made := settled(t, i.a.Client, id)
+	err := i.db.View(t.Context(), func(tx *metadb.Tx) error {
+		s, err := tx.Snapshot(home, i.a.id, origami.SnapshotID(*made.BlockDeviceMappings[0].Ebs.SnapshotId))
+		if err == nil && (s.Copy == nil || !s.Copy.ForImage) {
+			t.Errorf("the snapshot of a copied image says %+v", s.Copy)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	under("two")
+	fails(t, i.a.CopyImage, copyImage("three"), "ResourceLimitExceeded", "Too many image copies in progress. The limit is 2 for this destination region.")
+	far := i.a.in(abroad)
+	settled(t, far, *do(t, far.CopyImage, copyImage("far")).ImageId)
+}
+
 // TestCopyImage copies an image to another region and into another account.
 //
 //origami:proves CopyImage S66 S72 S73 S74 S75 S77 S78 S79

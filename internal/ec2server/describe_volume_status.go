@@ -44,7 +44,33 @@ func statusDetails(v *origami.Volume) []statusDetail {
 	if volumeStatus(v) != "ok" {
 		return nil
 	}
-	return []statusDetail{{"io-enabled", "passed"}, {"io-performance", ioPerformance(v)}}
+	out := []statusDetail{{"io-enabled", "passed"}, {"io-performance", ioPerformance(v)}}
+	switch i := initialization(v); {
+	case i == nil:
+	case *i.Progress < 100:
+		out = append(out, statusDetail{"initialization-state", "initializing"})
+	default:
+		out = append(out, statusDetail{"initialization-state", "completed"})
+	}
+	return out
+}
+
+// initialization tells how far a volume is on its way to be independent of what it
+// was made of; nil if it never was on one.
+func initialization(v *origami.Volume) *ec2api.InitializationStatusDetails {
+	kind, progress := "default", 100
+	if v.Source != "" {
+		kind = "volume-copy"
+	}
+	switch {
+	case v.Rekey != nil: // what it began with is being encrypted with its key
+		progress = v.Rekey.Progress
+	case v.Copy != nil:
+		progress = v.Copy.Progress
+	case v.Source == "":
+		return nil
+	}
+	return &ec2api.InitializationStatusDetails{InitializationType: &kind, Progress: ptr(int64(progress))}
 }
 
 func volumeStatus(v *origami.Volume) string {
@@ -112,10 +138,8 @@ func wireVolumeStatus(v *origami.Volume) ec2api.VolumeStatusItem {
 		AvailabilityZoneId: text(zoneID(v.Region, v.Zone)),
 		VolumeId:           text(v.ID),
 		VolumeStatus:       info,
-	}
-	if r := v.Rekey; r != nil {
-		// What the volume began with is being encrypted with its key.
-		out.InitializationStatusDetails = &ec2api.InitializationStatusDetails{InitializationType: text("default"), Progress: ptr(int64(r.Progress))}
+
+		InitializationStatusDetails: initialization(v),
 	}
 	for _, a := range v.Attachments {
 		out.AttachmentStatuses = append(out.AttachmentStatuses, ec2api.VolumeStatusAttachmentStatus{

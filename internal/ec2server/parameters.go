@@ -46,6 +46,8 @@ var parameters = map[string]string{
 		SnapshotCopyCompletionDurationMinutes` + tagSpecifications,
 	"CopySnapshot": `CompletionDurationMinutes Description DestinationRegion Encrypted KmsKeyId PresignedUrl
 		SourceRegion SourceSnapshotId` + tagSpecifications,
+	"CopyVolumes": `ClientToken Encrypted Iops KmsKeyId MultiAttachEnabled=false Size SourceVolumeId Throughput VolumeType` +
+		tagSpecifications,
 	"CreateDefaultVpc":            ``,
 	"CreateImage":                 `InstanceId Name Description NoReboot SnapshotLocation=regional` + imageDevices + tagSpecifications,
 	"CreateImageUsageReport":      `ImageId ResourceType.* AccountId.N ClientToken` + tagSpecifications,

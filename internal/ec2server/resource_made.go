@@ -22,6 +22,10 @@ func (c *collection) made(kind string) iam.Resource {
 				c.encrypted(deref(in.Encrypted), deref(in.SnapshotId)), origami.SnapshotID(deref(in.SnapshotId)))
 			setIf(r.Keys, "ec2:KmsKeyId", in.KmsKeyId)
 		}
+	case *ec2api.CopyVolumesInput:
+		if kind == "volume" {
+			c.volumeCopyKeys(r.Keys, in)
+		}
 	case *ec2api.CreateSnapshotInput:
 		if kind == "snapshot" {
 			c.newSnapshotKeys(r.Keys, origami.VolumeID(deref(in.VolumeId)))
@@ -89,6 +93,20 @@ func (c *collection) encrypted(asked bool, snapshot string) bool {
 	}
 	all, err := c.server.ebs.EncryptionByDefault(c.tx, c.who)
 	return err == nil && all
+}
+
+// volumeCopyKeys adds what the copy of a volume will be like.
+func (c *collection) volumeCopyKeys(keys policy.Keys, in *ec2api.CopyVolumesInput) {
+	source, err := c.tx.Volume(c.who.Region, c.who.Account, origami.VolumeID(deref(in.SourceVolumeId)))
+	if err != nil { // for the operation to complain about
+		source = &origami.Volume{}
+	}
+	shape := c.volumeShape(in.VolumeType, in.Size, in.Iops, in.Throughput, "")
+	if shape.Size == 0 {
+		shape.Size = source.Size
+	}
+	c.volumeKeys(keys, source.Zone, shape, source.Encrypted || c.encrypted(deref(in.Encrypted) || in.KmsKeyId != nil, ""), "")
+	setIf(keys, "ec2:KmsKeyId", in.KmsKeyId)
 }
 
 // newSnapshotKeys adds what a snapshot of a volume will be like.

@@ -22,6 +22,7 @@ var resources = map[string]string{
 	"CancelImageLaunchPermission":                 `image=ImageId`,
 	"CopyImage":                                   `+SourceImage image+ snapshot+`,
 	"CopySnapshot":                                `+SourceSnapshot snapshot+`,
+	"CopyVolumes":                                 `volume=SourceVolumeId volume+`,
 	"CreateDefaultVpc":                            ``,
 	"CreateImage":                                 `image+ instance=InstanceId snapshot+`,
 	"CreateImageUsageReport":                      `image=ImageId image-usage-report+`,

@@ -112,6 +112,11 @@ func create(fsys durable.FS, dir string, size int64, st *state) error {
 			return err
 		}
 	}
+	// A volume is there when its state is, and whoever opens it relies on the name
+	// of the directory: that is durable first.
+	if err := fsys.SyncDir(path.Dir(dir)); err != nil {
+		return err
+	}
 	names, err := fsys.List(dir)
 	if err != nil {
 		return err
@@ -127,10 +132,7 @@ func create(fsys durable.FS, dir string, size int64, st *state) error {
 		return err
 	}
 	st.layers = []layerState{{id: 1, size: size}}
-	if err := st.write(fsys, dir); err != nil {
-		return err
-	}
-	return fsys.SyncDir(path.Dir(dir))
+	return st.write(fsys, dir)
 }
 
 // Options say how a volume gets what it does not hold.
