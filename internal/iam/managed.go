@@ -12,9 +12,21 @@ import (
 	"origami/internal/policy"
 )
 
-// managed finds a managed policy by its ARN: one of the account, or one that
-// is there for every account.
+// managed finds a managed policy by its ARN, to give it to an identity or a
+// session: one of the account, or one that is there for every account.
 func managed(tx *metadb.Tx, account origami.AccountID, arn string) (*origami.Policy, error) {
+	p, err := policyOf(tx, account, arn)
+	return found(p, err, "Policy %s does not exist or is not attachable.", arn)
+}
+
+// named finds a managed policy as managed does, for requests about the policy.
+func named(tx *metadb.Tx, account origami.AccountID, arn string) (*origami.Policy, error) {
+	p, err := policyOf(tx, account, arn)
+	return found(p, err, "Policy %s was not found.", arn)
+}
+
+// policyOf finds a managed policy, or gives metadb.ErrNotFound.
+func policyOf(tx *metadb.Tx, account origami.AccountID, arn string) (*origami.Policy, error) {
 	if p := builtins[arn]; p != nil {
 		return p, nil
 	}
@@ -23,13 +35,13 @@ func managed(tx *metadb.Tx, account origami.AccountID, arn string) (*origami.Pol
 		if !strings.HasPrefix(arn, "arn:aws:iam::") || !strings.Contains(arn, ":policy/") {
 			return nil, origami.Errorf(codeInvalidInput, "ARN %.128s is not valid.", arn)
 		}
-		return nil, origami.Errorf(CodeNoSuchEntity, "Policy %s does not exist or is not attachable.", arn)
+		return nil, metadb.ErrNotFound
 	}
 	p, err := tx.Policy(account, rest[strings.LastIndexByte(rest, '/')+1:])
 	if err == nil && p.ARN() != arn {
 		err = metadb.ErrNotFound
 	}
-	return found(p, err, "Policy %s does not exist or is not attachable.", arn)
+	return p, err
 }
 
 // CreatePolicy makes a managed policy whose version 1 is document.
@@ -87,7 +99,7 @@ func checkDocument(document string) error {
 // to, and of those that it bounds.
 func (s *Service) Policy(ctx context.Context, account origami.AccountID, arn string) (p *origami.Policy, attached, bounded int, err error) {
 	err = s.db.View(ctx, func(tx *metadb.Tx) (err error) {
-		if p, err = managed(tx, account, arn); err != nil {
+		if p, err = named(tx, account, arn); err != nil {
 			return err
 		}
 		attached, bounded, err = uses(tx, account, arn)
@@ -151,7 +163,7 @@ func (s *Service) Policies(ctx context.Context, account origami.AccountID, local
 // changePolicy changes a managed policy of the account by f.
 func (s *Service) changePolicy(ctx context.Context, account origami.AccountID, arn string, f func(*metadb.Tx, *origami.Policy) error) error {
 	return s.db.Update(ctx, func(tx *metadb.Tx) error {
-		p, err := managed(tx, account, arn)
+		p, err := named(tx, account, arn)
 		if err != nil {
 			return err
 		}
@@ -220,7 +232,7 @@ func (s *Service) DeletePolicyVersion(ctx context.Context, account origami.Accou
 // versions besides the one in force.
 func (s *Service) DeletePolicy(ctx context.Context, account origami.AccountID, arn string) error {
 	return s.db.Update(ctx, func(tx *metadb.Tx) error {
-		p, err := managed(tx, account, arn)
+		p, err := named(tx, account, arn)
 		if err != nil {
 			return err
 		}
@@ -274,7 +286,7 @@ func (s *Service) Detach(ctx context.Context, account origami.AccountID, kind or
 func (s *Service) EntitiesOf(ctx context.Context, account origami.AccountID, arn string, boundary bool) ([]*origami.Identity, error) {
 	var out []*origami.Identity
 	err := s.db.View(ctx, func(tx *metadb.Tx) error {
-		if _, err := managed(tx, account, arn); err != nil {
+		if _, err := named(tx, account, arn); err != nil {
 			return err
 		}
 		var err error

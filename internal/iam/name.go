@@ -71,9 +71,12 @@ func newID(prefix string) string {
 
 // checkEntityName checks a name of parameter.
 func checkEntityName(parameter, name string, longest int) error {
-	if name == "" || len(name) > longest {
-		return origami.Errorf(codeValidation, "1 validation error detected: Value at '%s' failed to satisfy constraint: "+
-			"Member must have length between 1 and %d", parameter, longest)
+	const text = "1 validation error detected: Value '%.256s' at '%s' failed to satisfy constraint: Member must have length "
+	if name == "" {
+		return origami.Errorf(codeValidation, text+"greater than or equal to 1", name, parameter)
+	}
+	if len(name) > longest {
+		return origami.Errorf(codeValidation, text+"less than or equal to %d", name, parameter, longest)
 	}
 	if strings.ContainsFunc(name, func(r rune) bool {
 		return !(r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("+=,.@_-", r)))

@@ -3,6 +3,7 @@ package iamserver_test
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -357,7 +358,38 @@ func TestManagedPolicies(t *testing.T) {
 	fails(t, a.DeletePolicy, &sdk.DeletePolicyInput{PolicyArn: made.Arn}, "DeleteConflict")
 	do(t, a.DeletePolicyVersion, &sdk.DeletePolicyVersionInput{PolicyArn: made.Arn, VersionId: p("v2")})
 	do(t, a.DeletePolicy, &sdk.DeletePolicyInput{PolicyArn: made.Arn})
-	fails(t, a.GetPolicy, &sdk.GetPolicyInput{PolicyArn: made.Arn}, "NoSuchEntity")
+	_, err := a.GetPolicy(t.Context(), &sdk.GetPolicyInput{PolicyArn: made.Arn})
+	if want := "NoSuchEntity: Policy " + *made.Arn + " was not found."; !strings.HasSuffix(fmt.Sprint(err), want) {
+		t.Errorf("got error %v, want %s", err, want)
+	}
+	_, err = a.AttachUserPolicy(t.Context(), &sdk.AttachUserPolicyInput{PolicyArn: made.Arn, UserName: p("u")})
+	if want := "NoSuchEntity: Policy " + *made.Arn + " does not exist or is not attachable."; !strings.HasSuffix(fmt.Sprint(err), want) {
+		t.Errorf("got error %v, want %s", err, want)
+	}
+}
+
+// TestLongMarkers reads pages of policies whose paths are as long as can be.
+func TestLongMarkers(t *testing.T) {
+	t.Parallel()
+	a := open(t).a
+	path := "/" + strings.Repeat("x", 510) + "/"
+	want := map[string]bool{}
+	for n := range 3 {
+		name := strings.Repeat("n", 120) + fmt.Sprint(n)
+		want[name] = true
+		do(t, a.CreatePolicy, &sdk.CreatePolicyInput{PolicyName: &name, Path: &path, PolicyDocument: p(all)})
+	}
+	in := &sdk.ListPoliciesInput{Scope: "Local", MaxItems: p(int32(1))}
+	for more := true; more; {
+		out := do(t, a.ListPolicies, in)
+		for _, policy := range out.Policies {
+			delete(want, *policy.PolicyName)
+		}
+		more, in.Marker = out.IsTruncated, out.Marker
+	}
+	if len(want) > 0 {
+		t.Errorf("%v are missing", want)
+	}
 }
 
 // TestPages reads a list in pages; nothing is missing and nothing twice.
@@ -388,7 +420,9 @@ func TestPages(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	fails(t, i.a.ListUsers, &sdk.ListUsersInput{Marker: p("!")}, "ValidationError")
+	for _, marker := range []string{"!", "zzz", base64.RawURLEncoding.EncodeToString([]byte("ListGroups u1"))} {
+		fails(t, i.a.ListUsers, &sdk.ListUsersInput{Marker: &marker}, "ValidationError")
+	}
 	fails(t, i.a.ListUsers, &sdk.ListUsersInput{MaxItems: p(int32(1001))}, "ValidationError")
 }
 

@@ -28,7 +28,7 @@ type input struct {
 	EntityFilter             *string        `query:"EntityFilter"`
 	GroupName                *string        `query:"GroupName" valid:"max=128"`
 	InstanceProfileName      *string        `query:"InstanceProfileName" valid:"max=128"`
-	Marker                   *string        `query:"Marker" valid:"max=320"`
+	Marker                   *string        `query:"Marker" valid:"max=2048"`
 	MaxItems                 *int32         `query:"MaxItems" valid:"min=1,max=1000"`
 	MaxSessionDuration       *int32         `query:"MaxSessionDuration" valid:"min=3600,max=43200"`
 	NewGroupName             *string        `query:"NewGroupName" valid:"max=128"`
@@ -114,11 +114,12 @@ const defaultItems = 100
 func page[T any](c *call, all []T, key func(T) string) (items []T, truncated *bool, next *string, err error) {
 	from := 0
 	if c.Marker != nil {
-		after, err := base64.RawURLEncoding.DecodeString(*c.Marker)
-		if err != nil {
+		text, err := base64.RawURLEncoding.DecodeString(*c.Marker)
+		after, ok := strings.CutPrefix(string(text), c.op+" ")
+		if err != nil || !ok {
 			return nil, nil, nil, origami.Errorf(codeValidation, "Invalid Marker.")
 		}
-		for from < len(all) && strings.ToLower(key(all[from])) <= string(after) {
+		for from < len(all) && strings.ToLower(key(all[from])) <= after {
 			from++
 		}
 	}
@@ -131,5 +132,5 @@ func page[T any](c *call, all []T, key func(T) string) (items []T, truncated *bo
 		return items, new(false), nil, nil
 	}
 	items = items[:n]
-	return items, new(true), new(base64.RawURLEncoding.EncodeToString([]byte(strings.ToLower(key(items[n-1]))))), nil
+	return items, new(true), new(base64.RawURLEncoding.EncodeToString([]byte(c.op + " " + strings.ToLower(key(items[n-1]))))), nil
 }
