@@ -242,6 +242,7 @@ func (p *principal) request(tx *metadb.Tx, action string, r Resource) (*policy.R
 	keys.Set("aws:PrincipalType", kind)
 	keys.Set("aws:CurrentTime", now.UTC().Format(time.RFC3339))
 	keys.Set("aws:EpochTime", strconv.FormatInt(now.Unix(), 10))
+	keys.Set("aws:PrincipalIsAWSService", "false")
 	keys.Set("aws:SecureTransport", strconv.FormatBool(who.Secure))
 	if len(keys["aws:viaawsservice"]) == 0 {
 		keys.Set("aws:ViaAWSService", "false")

@@ -240,6 +240,9 @@ func TestAuthorizeIdentities(t *testing.T) {
 	who.Agent = strings.Repeat("x", 60<<10) + "bad" // of which policies see the beginning
 	may("long agent", "ec2:RebootInstances", true, instance)
 	who.Agent = ""
+	step(s.PutInline(ctx, a.ID, user, "u", "agent", document(`"Effect":"Deny","Action":"*","Resource":"*","Condition":{"Bool":{"aws:PrincipalIsAWSService":"false","aws:ViaAWSService":"false"}}`)))
+	may("people", "ec2:RebootInstances", false, instance)
+	step(s.DeleteInline(ctx, a.ID, user, "u", "agent"))
 	mine, theirs := policy.Keys{}, policy.Keys{}
 	mine.Set("aws:ResourceTag/team", "x")
 	theirs.Set("aws:ResourceTag/team", "y")
