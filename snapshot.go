@@ -34,6 +34,7 @@ type Snapshot struct {
 	// volume or snapshot that it began with. Use Line.
 	Lineage string
 	Copy    *SnapshotCopy   // how it is copied, nil of others
+	Rekey   *VolumeRekey    // of its volume, while it is pending and the volume is gone
 	Upload  *SnapshotUpload // how it is being written block by block, nil of others
 	Lock    *SnapshotLock   // against deletion, nil if it never had one
 	Tiering *Tiering        // between tiers, nil if it was never archived

@@ -33,6 +33,9 @@ type Volume struct {
 	// nil if it is, or was never otherwise.
 	Rekey *VolumeRekey
 
+	// Rekeyed is what came of it; nil if there was nothing to encrypt.
+	Rekeyed *VolumeRekeyed
+
 	FastRestored bool                // from a snapshot with fast restore
 	AutoEnableIO bool                // as its owner set it
 	Modification *VolumeModification // the last one; nil if there was none
@@ -55,6 +58,14 @@ type VolumeRekey struct {
 	Part     string // of what is done: all blocks before Block; "" if nothing is
 	Block    int64
 	Progress int // percent
+}
+
+// VolumeRekeyed says which disk a volume was put on when what it began with was
+// encrypted with its key. Other volumes that begin with the same and have the same
+// key can be put on it too, as long as this one stands on it.
+type VolumeRekeyed struct {
+	From string // manifest root of what it began with
+	Root string // in the encryption of the volume
 }
 
 // Line is the lineage of the volume's snapshots.

@@ -77,6 +77,7 @@ type Service struct {
 	open     map[origami.VolumeID]*device
 	freezing map[*Frozen]struct{} // whose layers no row may name yet
 	uploads  map[origami.SnapshotID]*upload
+	turns    map[turn]*turnQueue // of those who encrypt anew
 }
 
 // New builds the service and registers its task handlers with the queue.
@@ -97,6 +98,7 @@ func New(c Config) *Service {
 		open:       make(map[origami.VolumeID]*device),
 		freezing:   make(map[*Frozen]struct{}),
 		uploads:    make(map[origami.SnapshotID]*upload),
+		turns:      make(map[turn]*turnQueue),
 	}
 	if s.log == nil {
 		s.log = slog.Default()

@@ -107,6 +107,9 @@ func (s *Service) holdSnapshot(h *holdings, snap *origami.Snapshot, volume bool)
 		}
 		labels = []string{label}
 	}
+	if pending && snap.Rekey != nil {
+		labels = append(labels, rekeyLabels(snap.Rekey)...)
+	}
 	for _, label := range labels {
 		to, err := h.of(label)
 		if err != nil {
@@ -119,6 +122,14 @@ func (s *Service) holdSnapshot(h *holdings, snap *origami.Snapshot, volume bool)
 	return nil
 }
 
+// rekeyLabels are the disks that have to be kept while one is encrypted anew.
+func rekeyLabels(r *origami.VolumeRekey) []string {
+	if r.Part == "" {
+		return []string{r.From}
+	}
+	return []string{r.From, r.Part}
+}
+
 // holdVolume adds what a volume stands on now, which its own state knows once it
 // was opened, and what it will stand on when that is encrypted with its key.
 func (s *Service) holdVolume(h *holdings, v *origami.Volume) error {
@@ -128,10 +139,7 @@ func (s *Service) holdVolume(h *holdings, v *origami.Volume) error {
 	}
 	labels := []string{label}
 	if v.Rekey != nil {
-		labels = append(labels, v.Rekey.From)
-		if v.Rekey.Part != "" {
-			labels = append(labels, v.Rekey.Part)
-		}
+		labels = append(labels, rekeyLabels(v.Rekey)...)
 	}
 	for _, label := range labels {
 		to, err := h.of(label)

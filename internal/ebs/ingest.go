@@ -76,6 +76,7 @@ func (s *Service) CompleteSnapshot(tx *metadb.Tx, region origami.Region, id orig
 		snap.Completed = s.now().UTC()
 		snap.Root = c.Root.String()
 		snap.FullSize = c.FullSize
+		snap.Rekey = nil
 		if snap.Copy != nil {
 			snap.Copy.Root, snap.Copy.Part, snap.Copy.Block = "", "", 0
 		}

@@ -55,6 +55,20 @@ const rekeyWorkers = 1
 // tried until that is done or the volume is gone.
 func (s *Service) runRekey(ctx context.Context, run *task.Run) error {
 	id, region := origami.VolumeID(run.Task.Resource), run.Task.Region
+	exists := func() error {
+		return s.db.View(ctx, func(tx *metadb.Tx) error {
+			_, err := tx.Volume(region, metadb.System, id)
+			return err
+		})
+	}
+	// What pending snapshots of a volume that is gone need is done for them.
+	err := exists()
+	if isGone(err) {
+		return nil
+	}
+	if err != nil {
+		return task.Retry(err)
+	}
 	v, err := s.Open(ctx, region, id)
 	if isGone(err) {
 		return nil
@@ -71,10 +85,7 @@ func (s *Service) runRekey(ctx context.Context, run *task.Run) error {
 			return nil
 		}
 		last = s.now()
-		return s.db.View(ctx, func(tx *metadb.Tx) error {
-			_, err := tx.Volume(region, metadb.System, id)
-			return err
-		})
+		return exists()
 	}})
 	if isGone(err) {
 		return nil
@@ -88,14 +99,15 @@ func (s *Service) runRekey(ctx context.Context, run *task.Run) error {
 // rekeying is how to encrypt the base of a volume anew. The zero value does it
 // as fast as it can and tells nobody.
 type rekeying struct {
-	workers  int
+	workers  int                // 0 for all there are, and not to wait for others who do the same
+	snapshot origami.SnapshotID // pending, that it is done for; it remembers how far that is when the volume's row is gone
 	progress func(done, total int64)
 	check    func() error // its error ends the work
 }
 
 // rekey puts a volume on a base in its own domain, if it does not stand on one.
 // The files of a volume whose row is gone are changed as well, since snapshots of
-// it may be pending; then nobody remembers how far the work has come.
+// it may be pending.
 func (s *Service) rekey(ctx context.Context, region origami.Region, v *Volume, r rekeying) error {
 	select {
 	case v.d.rekey <- struct{}{}:
@@ -108,64 +120,44 @@ func (s *Service) rekey(ctx context.Context, region origami.Region, v *Volume, r
 	if err != nil {
 		return err
 	}
-	if foreign(from, v.domain()) {
-		o, err := s.rekeyOptions(ctx, region, v, label, r)
-		if err != nil {
-			return err
-		}
-		root, err := s.store.Copy(ctx, from, v.domain(), o)
-		if err != nil {
-			return err
-		}
-		// The result is kept by the row before the volume stands on it.
-		if err := o.Save(blockstore.Checkpoint{Root: root, Block: (root.Size + blockstore.BlockSize - 1) / blockstore.BlockSize}); err != nil {
-			return err
-		}
-		img, err := s.store.Image(ctx, root)
-		if err != nil {
-			return err
-		}
-		if err := v.ReplaceBase(label, root.String(), img); err != nil {
-			return err
-		}
+	n := rekeyNotes{s: s, region: region, volume: v.d.id, snapshot: r.snapshot, from: label}
+	if !foreign(from, v.domain()) {
+		return n.end(ctx, nil)
 	}
-	return s.noteRekey(ctx, region, v.d.id, func(v *origami.Volume) {
-		v.Rekey = nil
-		if v.Copy != nil && v.Copy.Layer == 0 {
-			v.Copy = nil // all of it is there
+	if r.workers != 0 {
+		end, err := s.takeTurn(ctx, turn{from, v.domain()})
+		if err != nil {
+			return err
 		}
-	})
+		defer end()
+	}
+	root, found, err := s.alike(ctx, n, from, v.domain())
+	if err == nil && !found {
+		root, err = s.encryptAnew(ctx, n, from, v.domain(), r)
+	}
+	if err != nil {
+		return err
+	}
+	img, err := s.store.Image(ctx, root)
+	if err != nil {
+		return err
+	}
+	if err := v.ReplaceBase(label, root.String(), img); err != nil {
+		return err
+	}
+	return n.end(ctx, &origami.VolumeRekeyed{From: label, Root: root.String()})
 }
 
-// rekeyOptions has the work begin where an earlier run came to, and tell how far
-// it is.
-func (s *Service) rekeyOptions(ctx context.Context, region origami.Region, v *Volume, label string, r rekeying) (blockstore.CopyOptions, error) {
-	id, percent := v.d.id, 0
+// encryptAnew makes a disk in another domain of one, from where an earlier run
+// came to. The result is kept by a row when it returns.
+func (s *Service) encryptAnew(ctx context.Context, n rekeyNotes, from blockstore.Root, to blockstore.Domain, r rekeying) (blockstore.Root, error) {
 	o := blockstore.CopyOptions{Every: s.copyEvery, Workers: r.workers}
-	err := s.db.View(ctx, func(tx *metadb.Tx) error {
-		row, err := tx.Volume(region, metadb.System, id)
-		if err != nil || row.Rekey == nil || row.Rekey.From != label || row.Rekey.Part == "" {
-			return err
-		}
-		part, err := parseRoot(row.Rekey.Part)
-		o.From = blockstore.Checkpoint{Root: part, Block: row.Rekey.Block}
-		return err
-	})
-	if err != nil && !isGone(err) {
-		return o, err
+	var err error
+	if o.From, err = n.checkpoint(ctx); err != nil {
+		return blockstore.Root{}, err
 	}
-	note := func(f func(*origami.VolumeRekey)) error {
-		return s.noteRekey(ctx, region, id, func(v *origami.Volume) {
-			if v.Rekey == nil || v.Rekey.From != label {
-				v.Rekey = &origami.VolumeRekey{From: label}
-			}
-			f(v.Rekey)
-			v.Rekey.Progress = max(v.Rekey.Progress, percent)
-		})
-	}
-	o.Save = func(c blockstore.Checkpoint) error {
-		return note(func(r *origami.VolumeRekey) { r.Part, r.Block = c.Root.String(), c.Block })
-	}
+	percent := 0
+	o.Save = func(c blockstore.Checkpoint) error { return n.save(ctx, c, percent) }
 	last := s.now()
 	o.Progress = func(done, total int64) error {
 		percent = int(min(99, 100*done/max(total, 1)))
@@ -179,24 +171,18 @@ func (s *Service) rekeyOptions(ctx context.Context, region origami.Region, v *Vo
 		}
 		if now := s.now(); now.Sub(last) >= time.Second {
 			last = now
-			return note(func(*origami.VolumeRekey) {})
+			return n.change(ctx, func(r *origami.VolumeRekey) { r.Progress = max(r.Progress, percent) })
 		}
 		return nil
 	}
-	return o, nil
+	root, err := s.store.Copy(ctx, from, to, o)
+	if err != nil {
+		return root, err
+	}
+	return root, n.save(ctx, whole(root), percent)
 }
 
-// noteRekey changes the row of a volume, if it is still there.
-func (s *Service) noteRekey(ctx context.Context, region origami.Region, id origami.VolumeID, f func(*origami.Volume)) error {
-	err := s.db.Update(ctx, func(tx *metadb.Tx) error {
-		_, err := tx.UpdateVolume(region, id, func(v *origami.Volume) error {
-			f(v)
-			return nil
-		})
-		return err
-	})
-	if isGone(err) {
-		return nil
-	}
-	return err
+// whole is the checkpoint of a disk that is done.
+func whole(root blockstore.Root) blockstore.Checkpoint {
+	return blockstore.Checkpoint{Root: root, Block: (root.Size + blockstore.BlockSize - 1) / blockstore.BlockSize}
 }

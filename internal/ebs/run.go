@@ -64,7 +64,7 @@ func (s *Service) takeSnapshot(ctx context.Context, run *task.Run) error {
 func (s *Service) storeSnapshot(ctx context.Context, run *task.Run, v *Volume, snap *origami.Snapshot) (blockstore.Root, error) {
 	progress := s.snapshotProgress(ctx, run, snap)
 	half := func(done, total int64) { progress(done, 2*total) } // the rest is what changed
-	if err := s.rekey(ctx, snap.Region, v, rekeying{progress: half}); err != nil {
+	if err := s.rekey(ctx, snap.Region, v, rekeying{snapshot: snap.ID, progress: half}); err != nil {
 		return blockstore.Root{}, err
 	}
 	frozen, err := v.Frozen(overlay.LayerID(snap.Layer))
@@ -207,7 +207,7 @@ func (s *Service) FailSnapshot(tx *metadb.Tx, region origami.Region, id origami.
 	ended := false
 	snap, err := tx.UpdateSnapshot(region, id, func(snap *origami.Snapshot) error {
 		if ended = snap.State == origami.SnapshotPending; ended {
-			snap.State, snap.StateMessage = origami.SnapshotError, reason
+			snap.State, snap.StateMessage, snap.Rekey = origami.SnapshotError, reason, nil
 		}
 		return nil
 	})

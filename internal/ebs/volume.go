@@ -107,6 +107,9 @@ func Usable(snap *origami.Snapshot) error {
 // the Recycle Bin say: its row at once, its files in a task of the same
 // transaction. Snapshots of it stay.
 func (s *Service) EraseVolume(tx *metadb.Tx, v *origami.Volume) error {
+	if err := bequeathRekey(tx, v); err != nil {
+		return err
+	}
 	if err := tx.DeleteVolume(v.Region, v.ID); err != nil {
 		return err
 	}

@@ -12,13 +12,17 @@ var volumes = &table[origami.Volume]{
 	key: func(v *origami.Volume) (origami.Region, string, origami.AccountID) {
 		return v.Region, string(v.ID), v.Owner
 	},
-	columns: []string{"state", "snapshot", "recycled", "copying"},
+	columns: []string{"state", "snapshot", "recycled", "copying", "rekeyed"},
 	values: func(v *origami.Volume) []any {
 		copying := origami.VolumeID("")
 		if v.Copy != nil {
 			copying = v.Source
 		}
-		return []any{string(v.State), string(v.Snapshot), recycled(v.Bin), string(copying)}
+		rekeyed := ""
+		if v.Rekeyed != nil {
+			rekeyed = rekeyedTo(v.Rekeyed.From, v.KMSKey)
+		}
+		return []any{string(v.State), string(v.Snapshot), recycled(v.Bin), string(copying), rekeyed}
 	},
 	live: "t.recycled = 0",
 	children: []child[origami.Volume]{{
@@ -113,6 +117,17 @@ func (tx *Tx) RecycledVolumes(q Query) iter.Seq2[*origami.Volume, error] {
 
 // recycledVolumes are the volumes that others do not show.
 var recycledVolumes = inBin(volumes)
+
+// rekeyedTo is how the table finds volumes that began with the same disk and have
+// it encrypted with the same key.
+func rekeyedTo(from, key string) string { return from + " " + key }
+
+// VolumesRekeyed lists volumes, of any account and region, that began with a disk
+// and have it encrypted with a key: some of them, by ID.
+func (tx *Tx) VolumesRekeyed(from, key string, limit int) ([]*origami.Volume, error) {
+	return collect(tx, volumes.scanDoc, `SELECT doc FROM volumes WHERE rekeyed = ? AND rekeyed <> '' ORDER BY region, id LIMIT ?`,
+		rekeyedTo(from, key), limit)
+}
 
 // VolumeCopies lists the volumes that are being copied from one, whoever owns
 // them, by ID.

@@ -49,6 +49,7 @@ type Config struct {
 	Capacity   instance.Capacity // 4 processors, 64 GiB
 	Quotas     instance.Quotas
 	MaxVolumes int
+	CopyEvery  int64 // as of ebs.Config
 	// Hooks are there from the start. They can be exchanged later.
 	Hooks Hooks
 	// Idle leaves the queue and the events of machines unserved, as before
@@ -153,7 +154,8 @@ func (r *Region) open(ctx context.Context) error {
 		return err
 	}
 	r.Queue = task.New(r.DB, task.Config{Logger: quiet})
-	r.EBS = ebs.New(ebs.Config{DB: r.DB, Store: r.Store, Queue: r.Queue, Volumes: files{volumes, r.hooks}, MaxVolumes: r.config.MaxVolumes, KMS: r.KMS, Log: quiet})
+	r.EBS = ebs.New(ebs.Config{DB: r.DB, Store: r.Store, Queue: r.Queue, Volumes: files{volumes, r.hooks}, MaxVolumes: r.config.MaxVolumes,
+		KMS: r.KMS, CopyEvery: r.config.CopyEvery, Log: quiet})
 	r.AMI = ami.New(r.EBS, nil)
 	run, err := os.MkdirTemp("/tmp", "o") // short: it is the directory of sockets
 	if err != nil {
