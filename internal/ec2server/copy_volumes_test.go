@@ -76,9 +76,13 @@ func TestCopyVolumes(t *testing.T) {
 	same(t, status.InitializationStatusDetails, &types.InitializationStatusDetails{InitializationType: "volume-copy", Progress: p(int64(100))})
 	same(t, status.VolumeStatus, &types.VolumeStatusInfo{Status: "ok", Details: []types.VolumeStatusDetails{
 		{Name: "io-enabled", Status: p("passed")}, {Name: "io-performance", Status: p("not-applicable")}, {Name: "initialization-state", Status: p("completed")}}})
-	filtered := do(t, a.DescribeVolumeStatus, &ec2.DescribeVolumeStatusInput{Filters: filter("volume-status.details-name", "initialization-state")}).VolumeStatuses
-	if len(filtered) != 1 || *filtered[0].VolumeId != id {
-		t.Errorf("initialized are %+v, want the copy", filtered)
+	a.empty(t, nil) // which has nothing to be initialized with
+	var initialized []string
+	for _, s := range do(t, a.DescribeVolumeStatus, &ec2.DescribeVolumeStatusInput{Filters: filter("volume-status.details-name", "initialization-state")}).VolumeStatuses {
+		initialized = append(initialized, *s.VolumeId)
+	}
+	if got, want := sorted(initialized), sorted([]string{source, id}); got != want {
+		t.Errorf("initialized are %s, want the volume of a snapshot and the copy, %s", got, want)
 	}
 	do(t, a.AttachVolume, &ec2.AttachVolumeInput{VolumeId: &id, InstanceId: m.InstanceId, Device: p("/dev/sdf")})
 	a.awaitAttachment(t, id, "attached")

@@ -56,7 +56,7 @@ func statusDetails(v *origami.Volume) []statusDetail {
 }
 
 // initialization tells how far a volume is on its way to be independent of what it
-// was made of; nil if it never was on one.
+// was made of; nil if that was nothing.
 func initialization(v *origami.Volume) *ec2api.InitializationStatusDetails {
 	kind, progress := "default", 100
 	if v.Source != "" {
@@ -67,7 +67,7 @@ func initialization(v *origami.Volume) *ec2api.InitializationStatusDetails {
 		progress = v.Rekey.Progress
 	case v.Copy != nil:
 		progress = v.Copy.Progress
-	case v.Source == "":
+	case v.Source == "" && v.Snapshot == "":
 		return nil
 	}
 	return &ec2api.InitializationStatusDetails{InitializationType: &kind, Progress: ptr(int64(progress))}

@@ -570,8 +570,8 @@ func TestRekeyed(t *testing.T) {
 	for id, key := range keys {
 		i.a.i.rekeyed(t, id)
 		status := do(t, i.b.DescribeVolumeStatus, &ec2.DescribeVolumeStatusInput{VolumeIds: []string{id}}).VolumeStatuses[0]
-		if d := status.InitializationStatusDetails; d != nil {
-			t.Errorf("%s is initialized, and still shows %+v", id, d)
+		if d := status.InitializationStatusDetails; d == nil || *d.Progress != 100 || d.InitializationType != types.InitializationTypeDefault {
+			t.Errorf("%s is initialized, and shows %+v", id, d)
 		}
 		if got := i.b.volume(t, id); *got.KmsKeyId != key {
 			t.Errorf("%s has key %s, want %s", id, *got.KmsKeyId, key)
