@@ -168,7 +168,8 @@ func (d *decoder) list(n *node, at name, f *field, dst reflect.Value) (bool, err
 		}
 	}
 	if f.rule.items > 0 && out.Len() > f.rule.items {
-		return false, invalid(at.path, strconv.Itoa(out.Len())+" values", fmt.Sprintf("It takes at most %d.", f.rule.items))
+		return false, outside(at.path, strconv.Itoa(out.Len())+" values", fmt.Sprintf("It takes at most %d.", f.rule.items),
+			fmt.Sprintf("Member must have length less than or equal to %d", f.rule.items))
 	}
 	if out.Len() == 0 {
 		return false, nil

@@ -16,24 +16,37 @@ const (
 type Error struct {
 	Code    string
 	Message string
+
+	// What services other than EC2 say of a value that breaks a rule: "Member must
+	// have ...", or "" if there is no such rule, and which parameter has it. Value
+	// is nil for a parameter that is missing.
+	Constraint string
+	Path       string
+	Value      *string
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
 func malformed(format string, args ...any) error {
-	return &Error{codeMalformed, fmt.Sprintf(format, args...)}
+	return &Error{Code: codeMalformed, Message: fmt.Sprintf(format, args...)}
 }
 
 func unknown(path string) error {
-	return &Error{codeUnknown, fmt.Sprintf("The parameter %s is not recognized", clip(path))}
+	return &Error{Code: codeUnknown, Message: fmt.Sprintf("The parameter %s is not recognized", clip(path))}
 }
 
 func missing(path string) error {
-	return &Error{codeMissing, fmt.Sprintf("The request must contain the parameter %s", path)}
+	return &Error{Code: codeMissing, Message: fmt.Sprintf("The request must contain the parameter %s", path), Constraint: "Member must not be null", Path: path}
 }
 
-func invalid(path, value, why string) error {
-	return &Error{codeInvalidValue, fmt.Sprintf("Value (%s) for parameter %s is invalid. %s", clip(value), clip(path), why)}
+func invalid(path, value, why string) error { return outside(path, value, why, "") }
+
+// outside is an invalid value that breaks a constraint.
+func outside(path, value, why, constraint string) error {
+	return &Error{
+		Code: codeInvalidValue, Message: fmt.Sprintf("Value (%s) for parameter %s is invalid. %s", clip(value), clip(path), why),
+		Constraint: constraint, Path: clip(path), Value: new(clip(value)),
+	}
 }
 
 // clip shortens what a sender wrote to what fits into a message.

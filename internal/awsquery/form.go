@@ -129,7 +129,7 @@ func parseIndex(s string) (int, bool) {
 func checkText(name, value string) error {
 	for _, s := range []string{name, value} {
 		if !utf8.ValidString(s) || strings.ContainsFunc(s, notXML) {
-			return &Error{codeInvalidCharacter, "The parameter " +
+			return &Error{Code: codeInvalidCharacter, Message: "The parameter " +
 				strconv.QuoteToASCII(clip(strings.ToValidUTF8(name, "\uFFFD"))) + " contains an invalid character"}
 		}
 	}

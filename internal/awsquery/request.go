@@ -16,7 +16,7 @@ const codeProtocol = "UnsupportedProtocol"
 // the sender; any other error is of reading the body.
 func ParseRequest(r *http.Request) (url.Values, error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		return nil, &Error{codeProtocol, fmt.Sprintf("The method %.16q is not supported. Use POST.", r.Method)}
+		return nil, &Error{Code: codeProtocol, Message: fmt.Sprintf("The method %.16q is not supported. Use POST.", r.Method)}
 	}
 	form, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -31,7 +31,7 @@ func ParseRequest(r *http.Request) (url.Values, error) {
 	}
 	if t := r.Header.Get("Content-Type"); t != "" {
 		if media, _, err := mime.ParseMediaType(t); err != nil || media != "application/x-www-form-urlencoded" {
-			return nil, &Error{codeProtocol, fmt.Sprintf("The content type %.64q is not supported. Use application/x-www-form-urlencoded.", t)}
+			return nil, &Error{Code: codeProtocol, Message: fmt.Sprintf("The content type %.64q is not supported. Use application/x-www-form-urlencoded.", t)}
 		}
 	}
 	more, err := url.ParseQuery(string(body))

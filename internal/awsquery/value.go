@@ -23,16 +23,16 @@ func (e Enums) check(f *field, path, s string) error {
 			panic("awsquery: no enum " + r.enum)
 		}
 		if !slices.Contains(set, s) {
-			return invalid(path, s, "Valid values are: "+summary(set))
+			return outside(path, s, "Valid values are: "+summary(set), "Member must satisfy enum value set: ["+strings.Join(set, ", ")+"]")
 		}
 	}
 	if f.base.Kind() == reflect.String {
 		n := int64(utf8.RuneCountInString(s))
 		if r.max != nil && n > *r.max {
-			return invalid(path, s, fmt.Sprintf("Length exceeds maximum of %d.", *r.max))
+			return outside(path, s, fmt.Sprintf("Length exceeds maximum of %d.", *r.max), fmt.Sprintf("Member must have length less than or equal to %d", *r.max))
 		}
 		if r.min != nil && n < *r.min {
-			return invalid(path, s, fmt.Sprintf("Length is less than minimum of %d.", *r.min))
+			return outside(path, s, fmt.Sprintf("Length is less than minimum of %d.", *r.min), fmt.Sprintf("Member must have length greater than or equal to %d", *r.min))
 		}
 	}
 	if r.pattern != nil && !r.pattern.MatchString(s) {
@@ -88,10 +88,10 @@ func parseInt(f *field, path, s string, dst reflect.Value) error {
 		return invalid(path, s, fmt.Sprintf("It must be a decimal integer of %d bits.", f.base.Bits()))
 	}
 	if r := f.rule; r.min != nil && n < *r.min {
-		return invalid(path, s, fmt.Sprintf("It must be at least %d.", *r.min))
+		return outside(path, s, fmt.Sprintf("It must be at least %d.", *r.min), fmt.Sprintf("Member must have value greater than or equal to %d", *r.min))
 	}
 	if r := f.rule; r.max != nil && n > *r.max {
-		return invalid(path, s, fmt.Sprintf("It must be at most %d.", *r.max))
+		return outside(path, s, fmt.Sprintf("It must be at most %d.", *r.max), fmt.Sprintf("Member must have value less than or equal to %d", *r.max))
 	}
 	dst.SetInt(n)
 	return nil

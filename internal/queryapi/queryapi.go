@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"origami"
 	"origami/internal/awsquery"
@@ -81,5 +82,28 @@ func Refusal(err error) error {
 	if code == origami.CodeMissingParameter || code == origami.CodeInvalidParameterValue {
 		code = CodeValidation
 	}
-	return &origami.Error{Code: code, Message: e.Message}
+	if e.Constraint == "" {
+		return &origami.Error{Code: code, Message: e.Message}
+	}
+	value := "null"
+	if e.Value != nil {
+		value = "'" + *e.Value + "'"
+	}
+	return origami.Errorf(code, "1 validation error detected: Value %s at '%s' failed to satisfy constraint: %s", value, member(e.Path), e.Constraint)
+}
+
+// member is how messages name the member of a shape that a parameter is:
+// "tags.1.member.key" is Tags.member.1.Key.
+func member(path string) string {
+	part := strings.Split(path, ".")
+	for n, p := range part {
+		if p == "" {
+			continue
+		}
+		part[n] = strings.ToLower(p[:1]) + p[1:]
+		if n > 0 && part[n-1] == "member" && p[0] >= '0' && p[0] <= '9' {
+			part[n-1], part[n] = part[n], part[n-1]
+		}
+	}
+	return strings.Join(part, ".")
 }

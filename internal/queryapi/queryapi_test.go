@@ -90,6 +90,38 @@ func TestRefusal(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", code, err, want)
 		}
 	}
+	in := new(struct {
+		Name *string `query:"Name" valid:"required,max=3"`
+		Size *int32  `query:"Size" valid:"min=2"`
+		Kind *string `query:"Kind" valid:"enum=Kind"`
+		Tags []struct {
+			Key *string `query:"Key" valid:"max=1"`
+		} `query:"Tags" valid:"items=1"`
+	})
+	for form, want := range map[string]string{
+		"":                          "Value null at 'name' failed to satisfy constraint: Member must not be null",
+		"Name=abcd":                 "Value 'abcd' at 'name' failed to satisfy constraint: Member must have length less than or equal to 3",
+		"Name=a&Size=1":             "Value '1' at 'size' failed to satisfy constraint: Member must have value greater than or equal to 2",
+		"Name=a&Kind=c":             "Value 'c' at 'kind' failed to satisfy constraint: Member must satisfy enum value set: [a, b]",
+		"Name=a&Tags.member.1.Key=": "",
+		"Name=a&Tags.member.1.Key=xy": "Value 'xy' at 'tags.1.member.key' failed to satisfy constraint: " +
+			"Member must have length less than or equal to 1",
+	} {
+		values, err := url.ParseQuery(form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want != "" {
+			want = "ValidationError: 1 validation error detected: " + want
+		}
+		got := ""
+		if _, err := awsquery.Query.Decode(values, in, awsquery.Enums{"Kind": {"a", "b"}}); err != nil {
+			got = queryapi.Refusal(err).Error()
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q", form, got, want)
+		}
+	}
 	if err := queryapi.Refusal(io.ErrUnexpectedEOF); err != io.ErrUnexpectedEOF {
 		t.Errorf("another error: got %v", err)
 	}

@@ -90,7 +90,7 @@ func TestWire(t *testing.T) {
 		{"no version", "Action=GetCallerIdentity", 400, failure("MissingParameter", "The request must contain the parameter Version")},
 		{"other version", "Action=GetCallerIdentity&Version=1999", 400, failure("NoSuchVersion", "The requested version (1999) of service AWSSecurityTokenService does not exist")},
 		{"unknown action", "Action=Dance&Version=2011-06-15", 400, failure("InvalidAction", "Could not find operation Dance for version 2011-06-15")},
-		{"missing parameter", "Action=AssumeRole&Version=2011-06-15", 400, failure("ValidationError", "The request must contain the parameter RoleArn")},
+		{"missing parameter", "Action=AssumeRole&Version=2011-06-15", 400, failure("ValidationError", "1 validation error detected: Value null at &#39;roleArn&#39; failed to satisfy constraint: Member must not be null")},
 		{"other action", "Action=AssumeRoot&Version=2011-06-15", 400, failure("UnsupportedOperation", "The operation AssumeRoot is not supported by this service.")},
 		{"twice", "Action=GetCallerIdentity&Action=GetCallerIdentity&Version=2011-06-15", 400, failure("MalformedQueryString", "The parameter Action is given more than once")},
 		{"no form", "%", 400, failure("MalformedQueryString", "The request body contains a syntax error")},
