@@ -311,6 +311,16 @@ func TestAssumeRole(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// A role is named with its path and its case: policies are asked about the name.
+	check(t, "another path", assume(alice, "x/alice", ""), denied)
+	check(t, "another case", assume(alice, "ALICE", ""), denied)
+	// A boundary does not bound who is named itself.
+	bound := must(s.CreatePolicy(ctx, a.ID, "", "bound", "", allow("ec2:*"), nil))
+	check(t, "bound", s.SetBoundary(ctx, a.ID, user, "alice", bound.ARN()), "")
+	check(t, "named, bounded", assume(alice, "alice", ""), "")
+	check(t, "account named, allowed and bounded", assume(alice, "account", ""), denied)
+	check(t, "unbound", s.SetBoundary(ctx, a.ID, user, "alice", ""), "")
+
 	spec := iam.AssumeSpec{Role: roleARN("other"), Session: "s1"}
 	for what, change := range map[string]func(*iam.AssumeSpec){
 		"short":          func(s *iam.AssumeSpec) { s.Duration = time.Minute },
@@ -319,6 +329,8 @@ func TestAssumeRole(t *testing.T) {
 		"no name":        func(s *iam.AssumeSpec) { s.Session = "" },
 		"bad name":       func(s *iam.AssumeSpec) { s.Session = "a b" },
 		"no ARN":         func(s *iam.AssumeSpec) { s.Role = "other" },
+		"ARN of a user":  func(s *iam.AssumeSpec) { s.Role = strings.Replace(s.Role, ":role/", ":user/", 1) },
+		"ARN of STS":     func(s *iam.AssumeSpec) { s.Role = strings.Replace(s.Role, ":iam:", ":sts:", 1) },
 		"long policy":    func(s *iam.AssumeSpec) { s.Policy = strings.Repeat(" ", 2049) },
 	} {
 		c := spec
@@ -358,6 +370,12 @@ func TestAssumeRole(t *testing.T) {
 	check(t, "a chain", err, "")
 	_, err = s.SessionOf(ctx, session, 0)
 	check(t, "a session of a session", err, denied)
+	// What is named is the role, not the session, which its policy limits.
+	limited := spec
+	limited.Policy = document(`"Effect":"Allow","Action":"ec2:*","Resource":"*"`)
+	narrow := must(s.AssumeRole(ctx, bob, limited))
+	_, err = s.AssumeRole(ctx, as(t, s, narrow.AccessKey, narrow.Token), chain)
+	check(t, "a chain beyond the session", err, denied)
 
 	for what, c := range map[string]struct {
 		key, token string

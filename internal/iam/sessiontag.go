@@ -54,6 +54,11 @@ func (spec *AssumeSpec) marks(from *origami.Session) (sessionMarks, error) {
 			m.tags[key] = value
 		}
 	}
+	// Else each session of a chain could have more than the one before.
+	if len(m.tags) > origami.MaxTags {
+		return m, origami.Errorf(origami.CodeInvalidParameterValue,
+			"A session has at most %d tags, those that it inherits among them.", origami.MaxTags)
+	}
 	return m, nil
 }
 

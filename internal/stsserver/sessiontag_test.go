@@ -1,6 +1,7 @@
 package stsserver_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -170,6 +171,11 @@ func TestSessionTags(t *testing.T) {
 			"InvalidParameterValue: One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session."},
 		{"another source identity", next, func(in *sts.AssumeRoleInput) { in.SourceIdentity = aws.String("bea") },
 			"ValidationError: The source identity is already set for this assume role session"},
+		{"more than there may be", next, func(in *sts.AssumeRoleInput) {
+			for n := range 50 {
+				in.Tags = append(in.Tags, tags("k"+strconv.Itoa(n), "v")...)
+			}
+		}, "InvalidParameterValue: A session has at most 50 tags, those that it inherits among them."},
 		{"once more", next, func(in *sts.AssumeRoleInput) { in.Tags, in.SourceIdentity = tags("other", "z"), aws.String("ann") }, ""},
 	} {
 		_, err := chain(tt.role, tt.change, chained.Credentials)
