@@ -132,6 +132,22 @@ func (d dataDir) holds() error {
 	return err
 }
 
+// mine checks that there is an installation, and that its files are this user's:
+// the service could not use those that another user makes, not even root's.
+func (d dataDir) mine() error {
+	if err := d.holds(); err != nil {
+		return err
+	}
+	info, err := os.Stat(d.path("origami.db"))
+	if err != nil {
+		return err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to the user number %d; run this as that user", d, stat.Uid)
+	}
+	return nil
+}
+
 // client makes a client of the running service, for an account by its name or
 // number.
 func (d dataDir) client(ctx context.Context, account string, region origami.Region) (*localserver.Client, error) {

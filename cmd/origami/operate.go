@@ -65,7 +65,7 @@ func notSent(err error) bool {
 // alone does an action while no service runs. The error is errLocked if one
 // starts or ends, or another command is at work.
 func (o operator) alone(ctx context.Context, action string, in, out any) error {
-	if err := o.dir.holds(); err != nil {
+	if err := o.dir.mine(); err != nil {
 		return err
 	}
 	lock, err := o.dir.lock()

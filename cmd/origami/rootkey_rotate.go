@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -228,22 +227,6 @@ func (r *rotation) run(ctx context.Context) (*rotated, error) {
 	}
 	r.report(ctx, done)
 	return done, nil
-}
-
-// mine checks that the files of a data directory are this user's: those that
-// another one makes could not be used by the service.
-func (d dataDir) mine() error {
-	if err := d.holds(); err != nil {
-		return err
-	}
-	info, err := os.Stat(string(d))
-	if err != nil {
-		return err
-	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s belongs to the user number %d; run this as that user", d, stat.Uid)
-	}
-	return nil
 }
 
 // target opens the root key to go to, and makes its file if it is to be new.

@@ -2,10 +2,12 @@ package vault_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -194,4 +196,39 @@ func TestConfig(t *testing.T) {
 	if _, err := vault.New(vault.Config{Key: "https://vault.test/v1/transit/keys/k"}); err == nil {
 		t.Error("without a token: no error")
 	}
+}
+
+// What is taken for the URL of a key leads to that host, to the same mount, and
+// to the decryption with that key.
+func FuzzKey(f *testing.F) {
+	f.Add("https://vault.test:8200/v1/transit/keys/k", "vault:v1:eA==")
+	f.Add("https://vault.test/v1/a/keys/b/keys/c", "vault:v12:eA==")
+	f.Add("http://127.0.0.1/v1/a/keys/..", "vault:v0:eA==")
+	f.Add("https://a%2fb/v1/x/keys/%2e%2e", "vault:v1:eB==")
+	f.Fuzz(func(t *testing.T, key, wrapped string) {
+		asked := 0
+		r, err := vault.New(vault.Config{Key: key, Token: token, Client: &http.Client{Transport: transport(
+			func(req *http.Request) (*http.Response, error) {
+				asked++
+				want, err := url.Parse(key)
+				if err != nil {
+					t.Fatalf("%q was taken: %v", key, err)
+				}
+				at := strings.LastIndex(want.Path, "/keys/")
+				if req.URL.Host != want.Host || req.URL.Path != want.Path[:at]+"/decrypt/"+want.Path[at+len("/keys/"):] || strings.Contains(req.URL.Path, "/../") {
+					t.Errorf("%q leads to %s", key, req.URL)
+				}
+				var in struct{ Ciphertext string }
+				if err := json.NewDecoder(req.Body).Decode(&in); err != nil || in.Ciphertext != wrapped {
+					t.Errorf("%q is sent as %q, %v", wrapped, in.Ciphertext, err)
+				}
+				return text(400, `{"errors":["invalid ciphertext"]}`)(req)
+			})}})
+		if err != nil {
+			return
+		}
+		if _, err := r.Unwrap(t.Context(), []byte(wrapped), "p"); !errors.Is(err, keywrap.ErrDamaged) || asked > 1 {
+			t.Errorf("asked %d times: %v", asked, err)
+		}
+	})
 }
