@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -331,15 +332,21 @@ func TestAssumeRole(t *testing.T) {
 		"no ARN":         func(s *iam.AssumeSpec) { s.Role = "other" },
 		"ARN of a user":  func(s *iam.AssumeSpec) { s.Role = strings.Replace(s.Role, ":role/", ":user/", 1) },
 		"ARN of STS":     func(s *iam.AssumeSpec) { s.Role = strings.Replace(s.Role, ":iam:", ":sts:", 1) },
+		"ARN cut short":  func(s *iam.AssumeSpec) { s.Role = "arn:aws:iam" },
 		"long policy":    func(s *iam.AssumeSpec) { s.Policy = strings.Repeat(" ", 2049) },
+		"many policies":  func(s *iam.AssumeSpec) { s.Managed = slices.Repeat([]string{bound.ARN()}, 11) },
 	} {
 		c := spec
 		change(&c)
 		_, err := s.AssumeRole(ctx, bob, c)
 		check(t, what, err, "ValidationError")
 	}
-	spec.Policy = "{"
+	spec.Managed = slices.Repeat([]string{bound.ARN()}, 10)
 	_, err := s.AssumeRole(ctx, bob, spec)
+	check(t, "as many policies as there may be", err, "")
+	spec.Managed = nil
+	spec.Policy = "{"
+	_, err = s.AssumeRole(ctx, bob, spec)
 	check(t, "broken policy", err, "MalformedPolicyDocument")
 
 	if err := s.PutInline(ctx, a.ID, role, "other", "p", allow("*")); err != nil {
