@@ -293,7 +293,7 @@ func (s *Service) MayOpen(tx *metadb.Tx, who origami.Caller, v *origami.Volume) 
 func (s *Service) CheckAttach(tx *metadb.Tx, who origami.Caller, v *origami.Volume) error {
 	fault, err := s.MayOpen(tx, who, v)
 	if fault != "" {
-		return origami.Errorf(codeKeyRevoked, "Volume %s cannot be attached. The encrypted volume was unable to access the KMS master key.", v.ID)
+		return origami.Errorf(codeKeyRevoked, "Volume %s cannot be attached. The encrypted volume was unable to access the KMS key.", v.ID)
 	}
 	return err
 }

@@ -41,7 +41,7 @@ func (s *Service) Share(tx *metadb.Tx, who origami.Caller, id origami.SnapshotID
 		old := origami.Grants{Public: snap.Public, Accounts: snap.SharedWith}
 		grants := old.Change(add, remove)
 		if grants.Public && snap.Encrypted {
-			return origami.Errorf(origami.CodeOperationNotPermitted, "Encrypted snapshots cannot be shared publicly.")
+			return origami.Errorf(origami.CodeOperationNotPermitted, "Encrypted snapshots cannot be shared publicly")
 		}
 		if managed && !add.Empty() {
 			return origami.Errorf(origami.CodeOperationNotPermitted, "Encrypted snapshots with EBS default key cannot be shared")

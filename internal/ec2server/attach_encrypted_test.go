@@ -35,7 +35,7 @@ func TestOpenEncrypted(t *testing.T) {
 	await(t, "the volume", func() bool { return a.volume(t, spare).State == "available" })
 
 	attach := &ec2.AttachVolumeInput{VolumeId: &spare, InstanceId: &vm, Device: p("/dev/sdf")}
-	revoked := "Volume " + spare + " cannot be attached. The encrypted volume was unable to access the KMS master key."
+	revoked := "Volume " + spare + " cannot be attached. The encrypted volume was unable to access the KMS key."
 	const ec2Only = `{"Effect":"Allow","Action":"ec2:*","Resource":"*"}`
 	u := a.user(t, "alice", ec2Only)
 	fails(t, u.AttachVolume, attach, "CustomerKeyHasBeenRevoked", revoked)
