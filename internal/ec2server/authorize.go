@@ -32,6 +32,7 @@ type collector func(c *collection) error
 
 // collectors lists them by the names that declarations use.
 var collectors = map[string]collector{
+	"AnyVolume":             collectAnyVolume,
 	"Launch":                collectLaunch,
 	"LaunchVolumes":         collectLaunchVolumes,
 	"AssociatedSnapshots":   collectAssociatedSnapshots,

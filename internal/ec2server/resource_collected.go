@@ -3,6 +3,7 @@ package ec2server
 import (
 	"origami"
 	"origami/internal/ec2api"
+	"origami/internal/iam"
 )
 
 // collectAssociatedSnapshots asks for the right to delete the snapshots that
@@ -75,6 +76,15 @@ func collectVolumesOfInstance(c *collection) error {
 		if err := c.addExisting("volume", string(v.ID)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// collectAnyVolume asks about volumes as such where a request names none: who
+// lists the Recycle Bin needs the right to all that may be in it.
+func collectAnyVolume(c *collection) error {
+	if len(c.in.(*ec2api.ListVolumesInRecycleBinInput).VolumeIds) == 0 {
+		c.main = append(c.main, iam.Resource{ARN: c.arn("volume", "*"), Keys: c.ownKeys()})
 	}
 	return nil
 }

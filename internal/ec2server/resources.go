@@ -121,7 +121,7 @@ var resources = map[string]string{
 	"ImportKeyPair":                               `key-pair+`,
 	"ListImagesInRecycleBin":                      `image=ImageIds`,
 	"ListSnapshotsInRecycleBin":                   `snapshot=SnapshotIds`,
-	"ListVolumesInRecycleBin":                     `volume=VolumeIds`,
+	"ListVolumesInRecycleBin":                     `volume=VolumeIds +AnyVolume`,
 	"LockSnapshot":                                `snapshot=SnapshotId`,
 	"ModifyEbsDefaultKmsKeyId":                    ``,
 	"ModifyImageAttribute":                        `image=ImageId`,

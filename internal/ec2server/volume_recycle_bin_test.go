@@ -181,10 +181,45 @@ func TestBinPolicies(t *testing.T) {
 		}
 	}
 	i.a.allow(t, "alice", `{"Effect":"Allow","Action":"ec2:ListVolumesInRecycleBin","Resource":"`+volume+`*"}`)
-	if !u.allowed(t, url.Values{"Action": {"ListVolumesInRecycleBin"}, "VolumeId.1": {plain}}) {
+	list, listAll := url.Values{"Action": {"ListVolumesInRecycleBin"}, "VolumeId.1": {plain}}, url.Values{"Action": {"ListVolumesInRecycleBin"}}
+	if !u.allowed(t, list) || !u.allowed(t, listAll) {
 		t.Error("a user may not list what it may list")
 	}
 	if u.allowed(t, url.Values{"Action": {"RestoreVolumeFromRecycleBin"}, "VolumeId": {plain}}) {
 		t.Error("who may list may restore")
+	}
+	i.a.allow(t, "alice", `{"Effect":"Allow","Action":"ec2:ListVolumesInRecycleBin","Resource":"`+volume+plain+`"}`)
+	if !u.allowed(t, list) || u.allowed(t, listAll) {
+		t.Error("who may list one volume may not, or may list all")
+	}
+}
+
+// TestSnapshotBinPolicies lets a user restore snapshots by what they are.
+//
+//origami:proves RestoreSnapshotFromRecycleBin
+func TestSnapshotBinPolicies(t *testing.T) {
+	t.Parallel()
+	i := open(t)
+	err := i.db.Update(t.Context(), func(tx *metadb.Tx) error {
+		_, err := rbin.Create(tx, i.a.caller(home), origami.RetentionRule{Kind: origami.RetainSnapshots, Days: 1}, clock)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap := i.a.snapshot(t, home, "content")
+	do(t, i.a.DeleteSnapshot, &ec2.DeleteSnapshotInput{SnapshotId: &snap})
+	u := i.a.user(t, "alice", `{"Effect":"Deny","Action":"*","Resource":"*"}`)
+	for condition, want := range map[string]bool{
+		`"NumericEquals":{"ec2:VolumeSize":"1"}`:                true,
+		`"NumericEquals":{"ec2:VolumeSize":"2"}`:                false,
+		`"StringEquals":{"ec2:Owner":"` + string(i.a.id) + `"}`: true,
+		`"StringEquals":{"ec2:Owner":"` + string(i.b.id) + `"}`: false,
+	} {
+		i.a.allow(t, "alice", `{"Effect":"Allow","Action":"ec2:RestoreSnapshotFromRecycleBin","Resource":"*","Condition":{`+condition+`}}`)
+		form := url.Values{"Action": {"RestoreSnapshotFromRecycleBin"}, "SnapshotId": {snap}, "DryRun": {"true"}}
+		if got := u.allowed(t, form); got != want {
+			t.Errorf("%s allows: %v, want %v", condition, got, want)
+		}
 	}
 }
