@@ -19,7 +19,7 @@ import (
 // a volume never goes back to a disk. If not, the disk is encrypted again.
 
 // maxAlike is how many volumes are looked at for a disk.
-const maxAlike = 4
+const maxAlike = 64
 
 // alike finds the disk in another domain that a volume like the one of the notes
 // was put on. The row of the notes keeps it when it returns.
