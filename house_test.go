@@ -30,9 +30,10 @@ var house = []string{
 	 internal/objstore/dir internal/objstore/objstoretest
 	 internal/vmm/qemu internal/vmm/none internal/vmm/vmmtest internal/vnet
 	 internal/blockstore internal/overlay internal/metadb internal/restjson internal/queryapi internal/ec2api internal/ec2api/gen
-	 internal/keywrap/keyfile internal/keywrap/awskms internal/keywrap/vault internal/keywrap/vault/vaulttest internal/keywrap/keywraptest`,
+	 internal/keywrap/keyfile internal/keywrap/remote internal/keywrap/vault/vaulttest internal/keywrap/keywraptest`,
 	// 2 engines.
-	`disk/format internal/task internal/iam internal/firewall internal/rbin internal/kms internal/blockstore/blockstoretest`,
+	`disk/format internal/task internal/iam internal/firewall internal/rbin internal/kms internal/blockstore/blockstoretest
+	 internal/keywrap/awskms internal/keywrap/vault`,
 	// 3 to 5 concepts: the verbs of EBS and of networks, then of AMIs, then
 	// what uses them.
 	`internal/ebs internal/vpc`,

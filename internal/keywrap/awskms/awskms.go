@@ -9,12 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
 	"origami/internal/keywrap"
+	"origami/internal/keywrap/remote"
 	"origami/internal/sigv4"
 )
 
@@ -43,9 +43,6 @@ type Root struct {
 
 var _ keywrap.Root = (*Root)(nil)
 
-// timeout bounds one request.
-const timeout = 20 * time.Second
-
 // New checks a configuration. Nothing is asked of the service yet.
 func New(c Config) (*Root, error) {
 	part := strings.SplitN(c.Key, ":", 6)
@@ -62,12 +59,7 @@ func New(c Config) (*Root, error) {
 	if c.Credentials == nil {
 		return nil, errors.New("root key in a KMS: no credentials")
 	}
-	if c.Client == nil {
-		c.Client = &http.Client{Timeout: timeout}
-	}
-	client := *c.Client
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.Client = &client
+	c.Client = remote.NewClient(c.Client)
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -82,13 +74,11 @@ func checkEndpoint(endpoint string) error {
 	if err != nil {
 		return err
 	}
-	if u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/" {
+	if u.Path != "" && u.Path != "/" {
 		return fmt.Errorf("%q is no URL of a host", endpoint)
 	}
-	addr, err := netip.ParseAddr(u.Hostname())
-	loopback := u.Hostname() == "localhost" || err == nil && addr.IsLoopback()
-	if u.Scheme != "https" && (u.Scheme != "http" || !loopback) {
-		return fmt.Errorf("%q is not https", endpoint)
+	if err := remote.CheckURL(u); err != nil {
+		return fmt.Errorf("%q: %w", endpoint, err)
 	}
 	return nil
 }

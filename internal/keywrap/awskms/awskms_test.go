@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"origami"
 	"origami/internal/durable/durabletest"
@@ -246,27 +245,6 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A caller who gives up is not kept waiting.
-func TestCancel(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		r, err := awskms.New(awskms.Config{Key: arn, Credentials: credentials, Client: &http.Client{Transport: transport(
-			func(*http.Request) (*http.Response, error) { return nil, errors.New("down") })}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		start := time.Now()
-		if _, err := r.Wrap(ctx, []byte("x"), "p"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got error %v", err)
-		}
-		if d := time.Since(start); d != 100*time.Millisecond {
-			t.Errorf("waited %v", d)
-		}
-	})
 }
 
 func TestConfig(t *testing.T) {

@@ -1,61 +1,31 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"origami/internal/keywrap"
+	"origami/internal/keywrap/remote"
 )
 
-// Bounds of a call.
-const (
-	maxAnswer = 64 << 10 // bytes
-	attempts  = 4
-	firstWait = 200 * time.Millisecond // doubled after each attempt
-)
+// errRefused marks an answer that says that the request is wrong.
+var errRefused = errors.New("refused")
 
-var (
-	// errTransient marks a failure that another attempt may not meet.
-	errTransient = errors.New("transient")
-	// errRefused marks an answer that says that the request is wrong.
-	errRefused = errors.New("refused")
-)
-
-// call does one operation, again if the Vault or the way to it stumbles.
+// call does one operation.
 func (r *Root) call(ctx context.Context, url string, in *request, out *response) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	wait := firstWait
-	for n := 1; ; n++ {
-		err := r.attempt(ctx, url, body, out)
-		if n == attempts || !errors.Is(err, errTransient) {
-			return err
-		}
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return errors.Join(ctx.Err(), err)
-		case <-t.C:
-		}
-		wait *= 2
-	}
+	return remote.Service{Client: r.c.Client, Prepare: r.prepare, Refusal: failure}.Call(ctx, url, body, out)
 }
 
-func (r *Root) attempt(ctx context.Context, url string, body []byte, out *response) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
+// prepare says who asks.
+func (r *Root) prepare(ctx context.Context, req *http.Request, _ []byte) error {
 	token, err := r.c.Token(ctx)
 	if err != nil {
 		return fmt.Errorf("token of the root key: %w", err)
@@ -66,29 +36,12 @@ func (r *Root) attempt(ctx context.Context, url string, body []byte, out *respon
 	if r.c.Namespace != "" {
 		req.Header.Set("X-Vault-Namespace", r.c.Namespace)
 	}
-	resp, err := r.c.Client.Do(req)
-	if err != nil {
-		return fmt.Errorf("%w (%w): %w", keywrap.ErrUnavailable, errTransient, err)
-	}
-	defer resp.Body.Close() // it was only read
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
-		return fmt.Errorf("%w (%w): read the answer: %w", keywrap.ErrUnavailable, errTransient, err)
-	}
-	if len(answer) > maxAnswer {
-		return fmt.Errorf("%w: the answer is longer than %d bytes", keywrap.ErrUnavailable, maxAnswer)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return failure(resp.StatusCode, answer)
-	}
-	if err := json.Unmarshal(answer, out); err != nil {
-		return fmt.Errorf("%w: the answer is not that of a Vault: %w", keywrap.ErrUnavailable, err)
-	}
 	return nil
 }
 
 // failure is the error of an answer that says no.
-func failure(status int, answer []byte) error {
+func failure(resp *http.Response, answer []byte) error {
+	status := resp.StatusCode
 	var said struct {
 		Errors []string `json:"errors"`
 	}
@@ -102,7 +55,7 @@ func failure(status int, answer []byte) error {
 	case status == http.StatusBadRequest:
 		return fmt.Errorf("%w: %s", errRefused, text)
 	case status == http.StatusTooManyRequests, status == http.StatusPreconditionFailed, status >= http.StatusInternalServerError:
-		return fmt.Errorf("%w (%w): %s", keywrap.ErrUnavailable, errTransient, text)
+		return fmt.Errorf("%w (%w): %s", keywrap.ErrUnavailable, remote.ErrTransient, text)
 	}
 	return fmt.Errorf("%w: %s", keywrap.ErrUnavailable, text)
 }

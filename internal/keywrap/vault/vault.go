@@ -10,13 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"origami/internal/keywrap"
+	"origami/internal/keywrap/remote"
 )
 
 // Config names a key and says how to reach it.
@@ -42,9 +41,6 @@ type Root struct {
 
 var _ keywrap.Root = (*Root)(nil)
 
-// timeout bounds one request.
-const timeout = 20 * time.Second
-
 const namePrefix = "vault:"
 
 // New checks a configuration. Nothing is asked of the Vault yet.
@@ -56,12 +52,7 @@ func New(c Config) (*Root, error) {
 	if c.Token == nil {
 		return nil, errors.New("root key in a Vault: no token")
 	}
-	if c.Client == nil {
-		c.Client = &http.Client{Timeout: timeout}
-	}
-	client := *c.Client
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.Client = &client
+	c.Client = remote.NewClient(c.Client)
 	return &Root{c, base + "/v1/" + mount + "/encrypt/" + name, base + "/v1/" + mount + "/decrypt/" + name}, nil
 }
 
@@ -74,9 +65,12 @@ func parseKey(key string) (base, mount, name string, err error) {
 	if err != nil {
 		return "", "", "", err
 	}
+	if err := remote.CheckURL(u); err != nil {
+		return "", "", "", err
+	}
 	path, ok := strings.CutPrefix(u.Path, "/v1/")
 	at := strings.LastIndex(path, "/keys/")
-	if !ok || at < 1 || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if !ok || at < 1 {
 		return "", "", "", errors.New("it is not of the form https://HOST/v1/MOUNT/keys/NAME")
 	}
 	mount, name = path[:at], path[at+len("/keys/"):]
@@ -84,11 +78,6 @@ func parseKey(key string) (base, mount, name string, err error) {
 		if strings.Trim(part, nameCharacters) != "" || strings.Trim(part, ".") == "" {
 			return "", "", "", fmt.Errorf("%q is no name of a mount or a key", part)
 		}
-	}
-	addr, err := netip.ParseAddr(u.Hostname())
-	loopback := u.Hostname() == "localhost" || err == nil && addr.IsLoopback()
-	if u.Scheme != "https" && (u.Scheme != "http" || !loopback) {
-		return "", "", "", errors.New("it is not https")
 	}
 	return u.Scheme + "://" + u.Host, mount, name, nil
 }

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"origami/internal/keywrap"
 	"origami/internal/keywrap/keywraptest"
@@ -144,24 +143,6 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A caller who gives up is not kept waiting.
-func TestCancel(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		r := newRoot(t, vault.Config{Key: "https://vault.test/v1/transit/keys/k", Client: &http.Client{Transport: transport(
-			func(*http.Request) (*http.Response, error) { return nil, errors.New("down") })}})
-		start := time.Now()
-		if _, err := r.Wrap(ctx, []byte("x"), "p"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got error %v", err)
-		}
-		if d := time.Since(start); d != 100*time.Millisecond {
-			t.Errorf("waited %v", d)
-		}
-	})
 }
 
 func TestConfig(t *testing.T) {
