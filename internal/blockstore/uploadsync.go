@@ -50,8 +50,9 @@ func (u *Upload) flush() {
 
 // gather waits until as many entries are written as came around the last sync: a
 // sync costs little more for all of them than for one, and while it blocks its
-// thread a processor does nothing else. A client that puts alone never waits.
-// The caller holds mu, which is not held meanwhile.
+// thread a processor does nothing else. What is there is on its way to the disk
+// meanwhile. A client that puts alone never waits. The caller holds mu, which is
+// not held meanwhile.
 func (u *Upload) gather() {
 	if u.unsynced >= u.company {
 		return
@@ -59,7 +60,9 @@ func (u *Upload) gather() {
 	u.expected, u.gathered = u.company, make(chan struct{})
 	t := time.NewTimer(gatherTime)
 	defer t.Stop()
+	from, n := u.synced, u.written-u.synced
 	u.mu.Unlock()
+	durable.StartWriteback(u.f, from, n)
 	select {
 	case <-u.gathered:
 	case <-t.C:
