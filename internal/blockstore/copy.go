@@ -40,7 +40,7 @@ type CopyOptions struct {
 
 const (
 	defaultEvery = 4 << 30
-	copyBatch    = 4 // blocks that one goroutine copies at a time
+	copyBatch    = 2 // blocks that one goroutine copies at a time
 )
 
 // Copy copies a disk into another domain and returns its root there. Every
