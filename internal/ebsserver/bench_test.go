@@ -26,6 +26,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	sdk "github.com/aws/aws-sdk-go-v2/service/ebs"
 	"github.com/klauspost/compress/zstd"
+
+	"origami/disk/disktest"
 )
 
 // workers is how many clients the benchmarks have.
@@ -88,9 +90,24 @@ func exchange(c *http.Client, r *http.Request, want int) error {
 // blocks are made before the clock runs.
 const kept = 256
 
-func keptBlocks() (all [kept][]byte, sums [kept]string) {
+// keptBlocks are made up, or if ORIGAMI_BENCH_DISK names a raw disk, taken from the
+// first thousand blocks of it that are not zero.
+func keptBlocks(b *testing.B) (all [kept][]byte, sums [kept]string) {
+	b.Helper()
+	of := func(n int) []byte { return disk(int64(n)) }
+	if name := os.Getenv("ORIGAMI_BENCH_DISK"); name != "" {
+		const most = 1000
+		data, err := disktest.Sample(name, most, size)
+		if err != nil {
+			b.Fatal(err)
+		}
+		of = func(n int) []byte {
+			at := n * most / kept * size
+			return data[at : at+size : at+size]
+		}
+	}
 	for n := range all {
-		all[n] = disk(int64(n))
+		all[n] = of(n)
 		sum := sha256.Sum256(all[n])
 		sums[n] = base64.StdEncoding.EncodeToString(sum[:])
 	}
@@ -126,7 +143,7 @@ func BenchmarkPut(b *testing.B) {
 		b.Fatal(err)
 	}
 	c := client(i.url[len("http://"):])
-	all, sums := keptBlocks()
+	all, sums := keptBlocks(b)
 	each(b, func(n int64) error {
 		r, err := i.a.put(*s.SnapshotId, n, all[n%kept], sums[n%kept])
 		if err != nil {
@@ -181,7 +198,7 @@ func benchPutLimit(b *testing.B, keep func(packed []byte) error) {
 	}))
 	defer door.Close()
 	c := client(door.Listener.Addr().String())
-	all, sums := keptBlocks()
+	all, sums := keptBlocks(b)
 	each(b, func(n int64) error {
 		r, err := i.a.put("snap-0123456789abcdef0", n, all[n%kept], sums[n%kept])
 		if err != nil {
@@ -232,8 +249,9 @@ func (l *plainLog) append(b []byte) error {
 func BenchmarkGet(b *testing.B) {
 	i := start(b)
 	blocks := make(map[int32][]byte)
+	all, _ := keptBlocks(b)
 	for n := range int32(kept) {
-		blocks[n] = disk(int64(n))
+		blocks[n] = all[n]
 	}
 	id := i.a.make(b, nil, blocks)
 	list, err := i.a.blocks(home).ListSnapshotBlocks(b.Context(), &sdk.ListSnapshotBlocksInput{SnapshotId: id})
@@ -267,8 +285,9 @@ func BenchmarkGetLimit(b *testing.B) {
 		b.Fatal(err)
 	}
 	var packed [kept][]byte
+	all, _ := keptBlocks(b)
 	for n := range packed {
-		packed[n] = enc.EncodeAll(disk(int64(n)), nil)
+		packed[n] = enc.EncodeAll(all[n], nil)
 	}
 	free := make(chan []byte, 2*workers)
 	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
