@@ -226,7 +226,7 @@ func (c *copier) blocks(ctx context.Context, l *located, n int64, some []int) er
 			}
 		}
 		it := item{id: c.w.s.identity(d.sum), record: d.record}
-		if !adoptable(d.record, c.w.s.frames) {
+		if _, ok := adoptable(d.record, c.w.s.frames); !ok {
 			it.plain, plain = plain[:BlockSize], c.buffers.get()
 			defer c.buffers.put(it.plain)
 		}

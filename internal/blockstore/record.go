@@ -173,23 +173,21 @@ func (c *compressor) appendRecord(dst []byte, k kind, id ID, plain []byte, codec
 	return dst
 }
 
-// adoptable says whether adopt takes a record.
-func adoptable(record []byte, frames int) bool {
+// adoptable returns the head of a record that is divided as new ones are; ok is
+// false for one that is not, or is missing.
+func adoptable(record []byte, frames int) (h head, ok bool) {
 	if record == nil {
-		return false
+		return h, false
 	}
 	h, err := parseHead(record)
-	return err == nil && h.frames == frames
+	return h, err == nil && h.frames == frames
 }
 
-// adopt gives a record another identity, in place. It returns nil for one that
-// is missing or divided otherwise than new ones.
+// adopt gives an adoptable record another identity, in place, and returns nil for
+// any other.
 func adopt(record []byte, id ID, frames int) []byte {
-	if !adoptable(record, frames) {
-		return nil
-	}
-	h, err := parseHead(record)
-	if err != nil {
+	h, ok := adoptable(record, frames)
+	if !ok {
 		return nil
 	}
 	h.id = id

@@ -78,18 +78,22 @@ func keyOf(snap *origami.Snapshot) string {
 	return snap.KMSKey
 }
 
+// copyEncrypted says whether a copy is encrypted: because its source is, the
+// request wants it, or the account encrypts by default, which it says as well.
+func (s *Service) copyEncrypted(tx *metadb.Tx, who origami.Caller, source bool, e Encryption) (encrypted, byDefault bool, err error) {
+	if err := e.Check(); err != nil {
+		return false, false, err
+	}
+	byDefault, err = s.EncryptionByDefault(tx, who)
+	return source || e.wanted() || byDefault, byDefault, err
+}
+
 // CopySecrecy decides how a copy of a snapshot is encrypted. CopyImage keeps
 // the key of the caller's own snapshots inside a region; CopySnapshot does not.
 func (s *Service) CopySecrecy(tx *metadb.Tx, who origami.Caller, source *origami.Snapshot, e Encryption, image bool) (Secrecy, error) {
-	if err := e.Check(); err != nil {
+	encrypted, byDefault, err := s.copyEncrypted(tx, who, source.Encrypted, e)
+	if err != nil || !encrypted {
 		return Secrecy{}, err
-	}
-	byDefault, err := s.EncryptionByDefault(tx, who)
-	if err != nil {
-		return Secrecy{}, err
-	}
-	if !source.Encrypted && !e.wanted() && !byDefault {
-		return Secrecy{}, nil
 	}
 	key := e.Key
 	switch {
@@ -110,15 +114,9 @@ func (s *Service) VolumeCopySecrecy(tx *metadb.Tx, who origami.Caller, source *o
 	if e.Key != "" && e.Encrypted == nil {
 		e.Encrypted = new(true)
 	}
-	if err := e.Check(); err != nil {
+	encrypted, _, err := s.copyEncrypted(tx, who, source.Encrypted, e)
+	if err != nil || !encrypted {
 		return Secrecy{}, err
-	}
-	byDefault, err := s.EncryptionByDefault(tx, who)
-	if err != nil {
-		return Secrecy{}, err
-	}
-	if !source.Encrypted && !e.wanted() && !byDefault {
-		return Secrecy{}, nil
 	}
 	key := e.Key
 	if key == "" {

@@ -2,6 +2,7 @@ package restjson_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
@@ -34,8 +35,9 @@ type output struct {
 }
 
 type blobInput struct {
-	Rest *string `uri:"rest"`
-	Data []byte  `payload:"true"`
+	Rest *string           `uri:"rest"`
+	Data []byte            `payload:"true"`
+	Sum  [sha256.Size]byte `payload:"sha256"`
 }
 
 type blobOutput struct {
@@ -109,7 +111,7 @@ func TestDecode(t *testing.T) {
 	}
 	w = ask(h, alice, "PUT", "/blobs/arn:x:rule/id", "\x00bytes")
 	blob, ok := g.in.(*blobInput)
-	if !ok || *blob.Rest != "arn:x:rule/id" || string(blob.Data) != "\x00bytes" || w.Body.String() != "\x00bytes" ||
+	if !ok || *blob.Rest != "arn:x:rule/id" || string(blob.Data) != "\x00bytes" || blob.Sum != sha256.Sum256(blob.Data) || w.Body.String() != "\x00bytes" ||
 		w.Header().Get("X-Amz-Length") != "6" || w.Header().Get("Content-Type") != "application/octet-stream" {
 		t.Errorf("blob %+v, answer %v %q", g.in, w.Header(), w.Body)
 	}
@@ -240,6 +242,12 @@ func TestDefine(t *testing.T) {
 	})
 	panics("a payload of text", func() {
 		restjson.Define("X", "GET", "/", 200, func(context.Context, origami.Caller, *bad2) (*none, error) { return nil, nil })
+	})
+	type bad5 struct {
+		Sum []byte `payload:"sha256"`
+	}
+	panics("a hash of any length", func() {
+		restjson.Define("X", "GET", "/", 200, func(context.Context, origami.Caller, *bad5) (*none, error) { return nil, nil })
 	})
 	panics("a path without the member", func() {
 		restjson.Define("X", "GET", "/{other}", 200, func(context.Context, origami.Caller, *bad3) (*none, error) { return nil, nil })

@@ -21,7 +21,7 @@ func Fails(t *testing.T, broken map[string]func(*testing.T)) {
 	t.Helper()
 	for name, suite := range broken {
 		t.Run(name, func(t *testing.T) {
-			if os.Getenv(variable) == t.Name() {
+			if strings.HasPrefix(os.Getenv(variable)+"/", t.Name()+"/") { // this one, or one that it runs
 				suite(t)
 				return
 			}
